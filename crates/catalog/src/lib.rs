@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+
+mod dataset;
+mod date;
+mod distribution;
+mod download;
+mod error;
+mod format;
+mod frequency;
+mod harvest;
+mod keyword;
+mod licence;
+mod organization;
+mod page;
+mod revision;
+mod slug;
+mod standard_dataset;
+mod theme;
+mod user;
+mod vocabulary;
+
+pub use dataset::*;
+pub use date::*;
+pub use distribution::*;
+pub use download::*;
+pub use error::*;
+pub use format::*;
+pub use frequency::*;
+pub use harvest::*;
+pub use keyword::*;
+pub use licence::*;
+pub use organization::*;
+pub use page::*;
+pub use revision::*;
+pub use slug::*;
+pub use standard_dataset::*;
+pub use theme::*;
+pub use user::*;
+pub use vocabulary::*;
+
+/// A new UUIDv7: sortable by time of creation.
+pub fn new_id() -> uuid::Uuid {
+    uuid::Uuid::now_v7()
+}

@@ -1,0 +1,165 @@
+//! The closed lists that drafts are checked against, and the checks many nouns share.
+
+use std::collections::{BTreeMap, HashMap};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{FieldError, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes};
+
+/// Longest title accepted, in characters.
+pub const TITLE_LENGTH_MAX: usize = 500;
+/// Longest description accepted, in characters.
+pub const DESCRIPTION_LENGTH_MAX: usize = 100_000;
+/// Longest URL accepted, in characters.
+pub const URL_LENGTH_MAX: usize = 4_000;
+
+/// The licences and themes of a catalog, for checking and for understanding publishers' spellings.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    /// By id.
+    pub licences: BTreeMap<String, LicenceDraft>,
+    /// By id.
+    pub themes: BTreeMap<String, ThemeDraft>,
+    licence_by_spelling: HashMap<String, String>,
+    theme_by_spelling: HashMap<String, String>,
+}
+
+impl Vocabulary {
+    /// From a catalog's lists.
+    pub fn new(licences: impl IntoIterator<Item = (String, LicenceDraft)>, themes: impl IntoIterator<Item = (String, ThemeDraft)>) -> Self {
+        let mut vocabulary = Vocabulary::default();
+        for (id, licence) in licences {
+            let mut spellings = vec![id.clone(), licence.title.clone()];
+            spellings.extend(licence.title_en.clone());
+            spellings.extend(licence.ckan_id.clone());
+            spellings.extend(licence.url.as_deref().map(bare_url));
+            spellings.extend(licence.aliases.iter().cloned());
+            for spelling in spellings {
+                vocabulary.licence_by_spelling.entry(fold(&spelling)).or_insert_with(|| id.clone());
+            }
+            vocabulary.licences.insert(id, licence);
+        }
+        for (id, theme) in themes {
+            for spelling in [Some(id.clone()), Some(theme.title.clone()), theme.title_en.clone()].into_iter().flatten() {
+                vocabulary.theme_by_spelling.entry(fold(&spelling)).or_insert_with(|| id.clone());
+            }
+            for uri in &theme.exact_match {
+                vocabulary.theme_by_spelling.entry(fold(uri)).or_insert_with(|| id.clone());
+            }
+            vocabulary.themes.insert(id, theme);
+        }
+        vocabulary
+    }
+
+    /// The lists a new catalog starts with.
+    pub fn built_in() -> Self {
+        Vocabulary::new(built_in_licences(), built_in_themes())
+    }
+
+    /// The licence a publisher means by an id, title, alias or URL.
+    pub fn find_licence(&self, text: &str) -> Option<&str> {
+        let spelling = fold(text);
+        let found = self
+            .licence_by_spelling
+            .get(&spelling)
+            .or_else(|| (text.contains("://")).then(|| self.licence_by_spelling.get(&fold(&bare_url(text)))).flatten());
+        found.map(String::as_str)
+    }
+
+    /// The theme a publisher means by an id, title or URI.
+    pub fn find_theme(&self, text: &str) -> Option<&str> {
+        self.theme_by_spelling.get(&fold(text)).map(String::as_str)
+    }
+
+    /// Title of a licence in both languages; the id itself when unknown.
+    pub fn licence_title(&self, id: &str) -> Text {
+        match self.licences.get(id) {
+            Some(licence) => Text::new(&licence.title, licence.title_en.as_deref().unwrap_or(&licence.title)),
+            None => Text::new(id, id),
+        }
+    }
+
+    /// Title of a theme in both languages; the id itself when unknown.
+    pub fn theme_title(&self, id: &str) -> Text {
+        match self.themes.get(id) {
+            Some(theme) => Text::new(&theme.title, theme.title_en.as_deref().unwrap_or(&theme.title)),
+            None => Text::new(id, id),
+        }
+    }
+}
+
+/// `https://creativecommons.org/licenses/by/4.0/deed.ja` → `creativecommons.org/licenses/by/4.0`.
+fn bare_url(url: &str) -> String {
+    let rest = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
+    let rest = rest.strip_prefix("www.").unwrap_or(rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let cut = rest.find("/deed").or_else(|| rest.find("/legalcode")).unwrap_or(rest.len());
+    rest[..cut].trim_end_matches('/').to_owned()
+}
+
+/// How spellings are compared: NFKC, lower case, no white space at the ends and single spaces within.
+pub(crate) fn fold(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn check_title(errors: &mut Vec<FieldError>, field: &str, title: &str) {
+    if title.trim().is_empty() {
+        errors.push(FieldError::required(field));
+    }
+    check_length(errors, field, title, TITLE_LENGTH_MAX);
+}
+
+pub(crate) fn check_length(errors: &mut Vec<FieldError>, field: &str, text: &str, limit: usize) {
+    if text.len() > limit && text.chars().count() > limit {
+        errors.push(FieldError::too_long(field, limit));
+    }
+    if text.contains('\0') {
+        errors.push(FieldError::new(
+            field,
+            "invalid_character",
+            format!("{field} に使えない文字（NUL）が含まれています。取り除いてください。"),
+            format!("{field} contains a NUL character; remove it"),
+        ));
+    }
+}
+
+pub(crate) fn check_url(errors: &mut Vec<FieldError>, field: &str, url: Option<&str>) {
+    let Some(text) = url else { return };
+    check_length(errors, field, text, URL_LENGTH_MAX);
+    let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "ftp") && url.host().is_some());
+    if !ok {
+        errors.push(FieldError::new(
+            field,
+            "invalid_url",
+            format!("{field} は http:// または https:// で始まる URL にしてください。"),
+            format!("{field} must be an absolute http or https URL"),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn licences_are_found_by_any_spelling() {
+        let vocabulary = Vocabulary::built_in();
+        for text in [
+            "CC-BY-4.0",
+            "ＣＣ　ＢＹ　４．０",
+            "cc-by",
+            "https://creativecommons.org/licenses/by/4.0/deed.ja",
+            "http://creativecommons.org/licenses/by/4.0",
+        ] {
+            assert_eq!(vocabulary.find_licence(text), Some("CC-BY-4.0"), "{text}");
+        }
+        assert_eq!(vocabulary.find_licence("cc-by-jp"), Some("CC-BY-2.1-JP"));
+        assert_eq!(vocabulary.find_licence("ご自由に"), None);
+    }
+
+    #[test]
+    fn themes_are_found_by_title() {
+        assert_eq!(Vocabulary::built_in().find_theme("司法・安全・環境"), Some("gr_1400"));
+    }
+}
