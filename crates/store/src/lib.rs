@@ -1,1 +1,27 @@
 #![doc = include_str!("../README.md")]
+
+mod connection;
+mod dialect;
+mod error;
+mod record;
+mod schema;
+
+pub mod api_token;
+pub mod dataset;
+pub mod distribution;
+pub mod download;
+pub mod harvest;
+pub mod history;
+pub mod idempotency;
+pub mod job;
+pub mod keyword;
+pub mod licence;
+pub mod membership;
+pub mod organization;
+pub mod setting;
+pub mod theme;
+pub mod user;
+
+pub use connection::{AnyConnection, Backend, Store, StoreSettings};
+pub use error::{Error, Result};
+pub use record::{ListFilter, Saved};

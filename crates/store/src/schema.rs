@@ -1,0 +1,310 @@
+//! The tables, as the migrations make them.
+
+#![allow(missing_docs, unreachable_pub)]
+
+diesel::table! {
+    organization (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    theme (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    licence (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    keyword (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    user_account (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    harvest_source (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    membership (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    api_token (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    dataset (id) {
+        id -> Text,
+        slug -> Text,
+        organization_id -> Text,
+        identifier -> Nullable<Text>,
+        state -> Text,
+        visibility -> Text,
+        title -> Text,
+        standard_dataset -> Nullable<Text>,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    dataset_alias (alias) {
+        alias -> Text,
+        dataset_id -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_keyword (dataset_id, keyword) {
+        dataset_id -> Text,
+        keyword -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_theme (dataset_id, theme) {
+        dataset_id -> Text,
+        theme -> Text,
+    }
+}
+
+diesel::table! {
+    distribution (id) {
+        id -> Text,
+        dataset_id -> Text,
+        active -> Bool,
+    }
+}
+
+diesel::table! {
+    file_version (distribution_id, version) {
+        distribution_id -> Text,
+        version -> BigInt,
+        sha256 -> Text,
+        byte_size -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        created -> Timestamp,
+    }
+}
+
+diesel::table! {
+    revision (noun, subject_id, number) {
+        noun -> Text,
+        subject_id -> Text,
+        number -> BigInt,
+        action -> Text,
+        actor -> Text,
+        at -> Timestamp,
+        content -> Text,
+    }
+}
+
+diesel::table! {
+    change (seq) {
+        seq -> BigInt,
+        noun -> Text,
+        subject_id -> Text,
+        action -> Text,
+        revision -> BigInt,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    audit_event (id) {
+        id -> Text,
+        at -> Timestamp,
+        actor -> Text,
+        noun -> Text,
+        subject_id -> Text,
+        action -> Text,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
+    setting (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency (actor, key) {
+        actor -> Text,
+        key -> Text,
+        request_hash -> Text,
+        status -> BigInt,
+        headers -> Text,
+        body -> Text,
+        created -> Timestamp,
+    }
+}
+
+diesel::table! {
+    job (id) {
+        id -> Text,
+        kind -> Text,
+        subject_id -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
+        progress -> Text,
+        error -> Nullable<Text>,
+        created -> Timestamp,
+        started -> Nullable<Timestamp>,
+        finished -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    harvest_record (source_id, remote_id) {
+        source_id -> Text,
+        remote_id -> Text,
+        dataset_id -> Nullable<Text>,
+        content_hash -> Text,
+        raw -> Text,
+        last_run_id -> Text,
+        missing_runs -> BigInt,
+        missing_since -> Nullable<Timestamp>,
+        archived -> Bool,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
+    harvest_outcome (run_id, remote_id) {
+        run_id -> Text,
+        remote_id -> Text,
+        outcome -> Text,
+        cause -> Nullable<Text>,
+        dataset_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    download (id) {
+        id -> Text,
+        at -> Timestamp,
+        day -> Text,
+        distribution_id -> Text,
+        dataset_id -> Text,
+        organization_id -> Text,
+        class -> Text,
+        channel -> Text,
+        visitor -> Text,
+        click -> Text,
+        method_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_day (day, distribution_id, organization_id, class, channel) {
+        day -> Text,
+        distribution_id -> Text,
+        dataset_id -> Text,
+        organization_id -> Text,
+        class -> Text,
+        channel -> Text,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_reported (month, source) {
+        month -> Text,
+        source -> Text,
+        total -> BigInt,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    indicator_target (indicator, fiscal_year) {
+        indicator -> Text,
+        fiscal_year -> BigInt,
+        baseline -> Nullable<BigInt>,
+        target -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(dataset, dataset_keyword, dataset_theme, dataset_alias, organization, distribution, file_version, harvest_record, download_day, membership, user_account);

@@ -1,0 +1,443 @@
+//! What the storage promises, on whichever database.
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use minato_catalog::*;
+use minato_store::dataset::{DatasetFilter, Order, Scope};
+use minato_store::download::{DownloadFilter, NewDownload};
+use minato_store::{Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, job, keyword, membership, organization, setting};
+use uuid::Uuid;
+
+use crate::database::{Database, postgresql, sqlite};
+
+macro_rules! suite {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $test() { let database = super::sqlite(); database.store.migrate().unwrap(); super::$test(&database); })*
+        }
+        mod on_postgresql {
+            $(#[test] fn $test() {
+                let Some(database) = super::postgresql() else { return };
+                database.store.migrate().unwrap();
+                super::$test(&database);
+            })*
+        }
+    };
+}
+
+suite!(
+    migrations_go_up_down_and_up,
+    organizations_are_saved_listed_and_kept_unique,
+    a_dataset_comes_back_as_it_was_saved,
+    a_stale_save_is_refused_and_leaves_nothing,
+    every_save_leaves_revision_audit_event_and_change,
+    old_slugs_lead_to_the_dataset,
+    lists_are_paged_without_gaps,
+    scope_hides_what_is_not_open,
+    identifiers_are_unique_within_an_organization,
+    distributions_survive_removal,
+    the_change_log_has_no_gaps_under_concurrent_writers,
+    a_job_is_run_by_one_worker_at_a_time,
+    a_double_click_counts_once_and_the_last_stays,
+    double_clicks_over_midnight_move_to_the_new_day,
+    harvest_records_and_outcomes_are_kept,
+    settings_and_idempotent_answers_are_kept,
+    members_and_tokens_are_found,
+);
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 20, 3, 0, 0).unwrap()
+}
+
+fn new_organization(slug: &str) -> Organization {
+    let draft = OrganizationDraft { slug: slug.to_owned(), name: format!("{slug}市"), ..Default::default() };
+    Organization { id: new_id(), draft, state: RecordState::Active, revision: 1, created: now(), updated: now() }
+}
+
+fn save_organization(store: &Store, slug: &str) -> Organization {
+    let record = new_organization(slug);
+    store.write::<_, Error>(|conn| organization::save(conn, &record, None, Action::Create, "test")).unwrap();
+    record
+}
+
+fn new_dataset(organization_id: Uuid, slug: &str, value: serde_json::Value) -> Dataset {
+    let draft: DatasetDraft = from_value(value).unwrap();
+    let id = new_id();
+    let content = DatasetDraft { slug: Some(slug.to_owned()), ..draft }.apply(id, organization_id, "org", None, &Vocabulary::built_in(), now());
+    Dataset { id, content, revision: 1, created: now(), updated: now() }
+}
+
+fn save(store: &Store, new: &Dataset, previous: Option<&Dataset>) -> Result<i64, Error> {
+    let action = if previous.is_none() { Action::Create } else { Action::Update };
+    store.write::<_, Error>(|conn| dataset::save(conn, new, previous, action, "test")).map(|saved| saved.seq)
+}
+
+fn migrations_go_up_down_and_up(database: &Database) {
+    let store = &database.store;
+    assert!(!store.has_pending_migrations().unwrap());
+    assert_eq!(store.revert_migrations().unwrap().len(), 2);
+    assert!(store.read(|conn| organization::all(conn)).is_err());
+    assert_eq!(store.migrate().unwrap().len(), 2);
+    assert_eq!(store.read(|conn| organization::all(conn)).unwrap(), vec![]);
+}
+
+fn organizations_are_saved_listed_and_kept_unique(database: &Database) {
+    let store = &database.store;
+    let saved = save_organization(store, "kure");
+    save_organization(store, "fuchu");
+    assert_eq!(store.read(|conn| organization::find_by_key(conn, "kure")).unwrap(), Some(saved.clone()));
+    let twin = new_organization("kure");
+    let error = store.write::<_, Error>(|conn| organization::save(conn, &twin, None, Action::Create, "test")).unwrap_err();
+    assert!(matches!(error, Error::Taken { noun: "organization", .. }), "{error}");
+    let filter = ListFilter { limit: 1, ..Default::default() };
+    let page = store.read(|conn| organization::list(conn, &filter)).unwrap();
+    assert_eq!((page.total, page.items[0].draft.slug.as_str(), page.next_cursor.as_deref()), (2, "fuchu", Some("fuchu")));
+    let page = store.read(|conn| organization::list(conn, &ListFilter { after: page.next_cursor, ..filter })).unwrap();
+    assert_eq!((page.items[0].draft.slug.as_str(), page.next_cursor), ("kure", None));
+    let wild = ListFilter { query: Some("%".to_owned()), limit: 10, ..Default::default() };
+    assert_eq!(store.read(|conn| organization::list(conn, &wild)).unwrap().total, 0);
+}
+
+fn a_dataset_comes_back_as_it_was_saved(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let new = new_dataset(
+        owner.id,
+        "hinan",
+        serde_json::json!({"title": "避難所一覧", "keywords": ["防災", "避難所"], "themes": ["gr_1400"], "licence": "CC BY 4.0", "extras": {"備考": "𠮷野家"},
+            "spatial": {"bbox": [132.0, 34.0, 133.0, 35.0]}, "distributions": [{"download_url": "https://example.jp/a.csv"}]}),
+    );
+    save(store, &new, None).unwrap();
+    assert_eq!(store.read(|conn| dataset::find(conn, new.id)).unwrap().as_ref(), Some(&new));
+    assert_eq!(store.read(|conn| dataset::find_by_slug(conn, "hinan")).unwrap().as_ref(), Some(&new));
+    assert_eq!(store.read(|conn| dataset::find_many(conn, &[new.id, new_id()])).unwrap(), vec![new.clone()]);
+    assert_eq!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap().len(), 2);
+    assert_eq!(store.read(|conn| dataset::count_by_theme(conn)).unwrap(), vec![("gr_1400".to_owned(), 1)]);
+    assert_eq!(store.read(|conn| dataset::count_by_organization(conn)).unwrap(), vec![(owner.id, 1)]);
+    assert_eq!(store.read(|conn| dataset::find(conn, new_id())).unwrap(), None);
+}
+
+fn a_stale_save_is_refused_and_leaves_nothing(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let first = new_dataset(owner.id, "one", serde_json::json!({"title": "一"}));
+    save(store, &first, None).unwrap();
+    let mut second = first.clone();
+    second.revision = 2;
+    second.content.title = "二".to_owned();
+    save(store, &second, Some(&first)).unwrap();
+    let mut third = first.clone();
+    third.revision = 2;
+    third.content.keywords.push("迷子".to_owned());
+    let before = store.read(|conn| history::last_seq(conn)).unwrap();
+    let error = save(store, &third, Some(&first)).unwrap_err();
+    assert!(matches!(error, Error::Stale { .. }), "{error}");
+    assert_eq!(store.read(|conn| history::last_seq(conn)).unwrap(), before);
+    assert!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap().is_empty());
+}
+
+fn every_save_leaves_revision_audit_event_and_change(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let first = new_dataset(owner.id, "one", serde_json::json!({"title": "一"}));
+    let seq = save(store, &first, None).unwrap();
+    let id = first.id.to_string();
+    let changes = store.read(|conn| history::changes_after(conn, 0, 10)).unwrap();
+    assert_eq!(changes.iter().map(|change| change.noun).collect::<Vec<_>>(), [Noun::Organization, Noun::Dataset]);
+    assert_eq!(changes[1].seq, seq);
+    let revision = store.read(|conn| history::find_revision(conn, Noun::Dataset, &id, 1)).unwrap().unwrap();
+    assert_eq!((revision.content["title"].as_str(), revision.actor.as_str()), (Some("一"), "test"));
+    assert_eq!(store.read(|conn| history::revisions(conn, Noun::Dataset, &id)).unwrap().len(), 1);
+    let audit = store.read(|conn| history::audit_events(conn, Noun::Dataset, &id, 10)).unwrap();
+    assert_eq!((audit.len(), audit[0].action), (1, Action::Create));
+}
+
+fn old_slugs_lead_to_the_dataset(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let first = new_dataset(owner.id, "old-name", serde_json::json!({"title": "一"}));
+    save(store, &first, None).unwrap();
+    let mut second = first.clone();
+    second.revision = 2;
+    second.content.slug = "new-name".to_owned();
+    save(store, &second, Some(&first)).unwrap();
+    assert_eq!(store.read(|conn| dataset::find_by_alias(conn, "old-name")).unwrap().unwrap().id, first.id);
+    let other = new_dataset(owner.id, "old-name", serde_json::json!({"title": "二"}));
+    assert!(matches!(save(store, &other, None), Err(Error::Taken { field: "slug", .. })));
+    let mut back = second.clone();
+    back.revision = 3;
+    back.content.slug = "old-name".to_owned();
+    save(store, &back, Some(&second)).unwrap();
+    assert_eq!(store.read(|conn| dataset::find_by_alias(conn, "new-name")).unwrap().unwrap().id, first.id);
+}
+
+fn lists_are_paged_without_gaps(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    for number in 0..7 {
+        // Two share each moment: the id decides.
+        let mut new = new_dataset(owner.id, &format!("ds-{number}"), serde_json::json!({"title": "x"}));
+        new.updated = now() + Duration::seconds(number / 2);
+        save(store, &new, None).unwrap();
+    }
+    for order in [Order::UpdatedFirst, Order::UpdatedLast, Order::Slug] {
+        let mut filter = DatasetFilter { scope: Scope::Everything, order, limit: 2, ..Default::default() };
+        let mut seen = Vec::new();
+        loop {
+            let page = store.read(|conn| dataset::list(conn, &filter)).unwrap();
+            assert_eq!(page.total, 7);
+            seen.extend(page.items.into_iter().map(|dataset| dataset.id));
+            let Some(cursor) = page.next_cursor else { break };
+            assert!(dataset::is_cursor(order, &cursor));
+            filter.after = Some(cursor);
+        }
+        let distinct: std::collections::HashSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), distinct.len()), (7, 7), "{order:?}");
+    }
+}
+
+fn scope_hides_what_is_not_open(database: &Database) {
+    let store = &database.store;
+    let (ours, theirs) = (save_organization(store, "kure"), save_organization(store, "fuchu"));
+    for owner in [&ours, &theirs] {
+        for (slug, value) in [
+            ("open", serde_json::json!({"title": "x", "keywords": ["共通"]})),
+            ("draft", serde_json::json!({"title": "x", "state": "draft", "keywords": ["秘密"]})),
+            ("internal", serde_json::json!({"title": "x", "visibility": "internal", "keywords": ["秘密"]})),
+        ] {
+            save(store, &new_dataset(owner.id, &format!("{}-{slug}", owner.draft.slug), value), None).unwrap();
+        }
+    }
+    let count = |scope| store.read(|conn| dataset::count(conn, &DatasetFilter { scope, ..Default::default() })).unwrap();
+    assert_eq!(count(Scope::Public), 2);
+    assert_eq!(count(Scope::PublicAnd(vec![ours.id])), 4);
+    assert_eq!(count(Scope::PublicAnd(vec![])), 2);
+    assert_eq!(count(Scope::Everything), 6);
+    let by_keyword = |keyword: &str| DatasetFilter { keyword: Some(keyword.to_owned()), ..Default::default() };
+    assert_eq!(store.read(|conn| dataset::count(conn, &by_keyword("秘密"))).unwrap(), 0);
+    assert_eq!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap(), vec![("共通".to_owned(), 2)]);
+}
+
+fn identifiers_are_unique_within_an_organization(database: &Database) {
+    let store = &database.store;
+    let (ours, theirs) = (save_organization(store, "kure"), save_organization(store, "fuchu"));
+    let value = || serde_json::json!({"title": "x", "identifier": "K-1"});
+    let first = new_dataset(ours.id, "one", value());
+    save(store, &first, None).unwrap();
+    save(store, &new_dataset(theirs.id, "two", value()), None).unwrap();
+    assert!(matches!(save(store, &new_dataset(ours.id, "three", value()), None), Err(Error::Taken { field: "identifier", .. })));
+    let found = store.read(|conn| dataset::find_by_identifier(conn, ours.id, "K-1")).unwrap().unwrap();
+    assert_eq!(found.id, first.id);
+}
+
+fn distributions_survive_removal(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let first = new_dataset(owner.id, "one", serde_json::json!({"title": "x", "distributions": [{"title": "f"}]}));
+    save(store, &first, None).unwrap();
+    let id = first.content.distributions[0].id;
+    assert_eq!(store.read(|conn| distribution::find_dataset(conn, id)).unwrap(), Some((first.id, true)));
+    let version = FileVersion { version: 1, sha256: "ab".repeat(32), byte_size: 3, file_name: "f.csv".to_owned(), media_type: "text/csv".to_owned(), created: now() };
+    store.write::<_, Error>(|conn| distribution::add_version(conn, id, &version)).unwrap();
+    let mut second = first.clone();
+    second.revision = 2;
+    second.content.distributions.clear();
+    save(store, &second, Some(&first)).unwrap();
+    assert_eq!(store.read(|conn| distribution::find_dataset(conn, id)).unwrap(), Some((first.id, false)));
+    assert_eq!(store.read(|conn| distribution::versions(conn, id)).unwrap(), vec![version]);
+    assert_eq!(store.read(|conn| distribution::all_hashes(conn)).unwrap().len(), 1);
+    let mut stolen = new_dataset(owner.id, "two", serde_json::json!({"title": "x", "distributions": [{"title": "f"}]}));
+    stolen.content.distributions[0].id = id;
+    assert!(matches!(save(store, &stolen, None), Err(Error::Taken { noun: "distribution", .. })));
+}
+
+fn the_change_log_has_no_gaps_under_concurrent_writers(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let first = store.read(|conn| history::last_seq(conn)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut position, mut seen) = (first, 0);
+            loop {
+                let ended = done.load(std::sync::atomic::Ordering::SeqCst);
+                for change in store.read(|conn| history::changes_after(conn, position, 1000)).unwrap() {
+                    position = change.seq;
+                    seen += 1;
+                }
+                if ended {
+                    break seen;
+                }
+            }
+        });
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let owner_id = owner.id;
+                scope.spawn(move || {
+                    for number in 0..25 {
+                        save(store, &new_dataset(owner_id, &format!("w{writer}-{number}"), serde_json::json!({"title": "x"})), None).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        reader.join().unwrap()
+    });
+    assert_eq!(seen, 100);
+}
+
+fn a_job_is_run_by_one_worker_at_a_time(database: &Database) {
+    let store = &database.store;
+    let lease = Duration::seconds(60);
+    let queued = store.write::<_, Error>(|conn| job::enqueue(conn, "harvest", "s", now())).unwrap();
+    let again = store.write::<_, Error>(|conn| job::enqueue(conn, "harvest", "s", now())).unwrap();
+    assert_eq!(queued.id, again.id);
+    let claim = |owner: &'static str, at| store.write::<_, Error>(|conn| job::claim(conn, "harvest", None, owner, at, lease)).unwrap();
+    let claimed = claim("a", now()).unwrap();
+    assert_eq!((claimed.id, claimed.attempts), (queued.id, 1));
+    assert_eq!(claim("b", now() + Duration::seconds(59)), None);
+    let late = now() + Duration::seconds(61);
+    assert_eq!(claim("b", late).unwrap().attempts, 2);
+    assert!(!store.write::<_, Error>(|conn| job::heartbeat(conn, queued.id, "a", "{}", late, lease)).unwrap());
+    assert!(store.write::<_, Error>(|conn| job::heartbeat(conn, queued.id, "b", r#"{"n":1}"#, late, lease)).unwrap());
+    assert!(store.read(|conn| job::is_held(conn, queued.id, "b")).unwrap());
+    assert!(store.write::<_, Error>(|conn| job::finish(conn, queued.id, "b", "{}", None, late)).unwrap());
+    assert_eq!(claim("c", late + Duration::days(1)), None);
+    let jobs = store.read(|conn| job::list(conn, "harvest", Some("s"), 10)).unwrap();
+    assert_eq!((jobs.len(), jobs[0].state), (1, job::JobState::Done));
+}
+
+fn click(at: DateTime<Utc>, click: &str, distribution_id: Uuid, dataset_id: Uuid) -> NewDownload {
+    let download = Download {
+        id: new_id(),
+        at,
+        distribution_id,
+        dataset_id,
+        organization_id: Uuid::from_u128(1),
+        class: ClientClass::Human,
+        channel: Channel::File,
+        visitor: click.to_owned(),
+        method_version: 1,
+    };
+    NewDownload { download, click: click.to_owned() }
+}
+
+fn totals(store: &Store) -> Vec<(String, i64)> {
+    let sums = store.read(|conn| download::sums_by_day(conn, &DownloadFilter::default())).unwrap();
+    sums.into_iter().filter(|sum| sum.total != 0).map(|sum| (sum.day.to_string(), sum.total)).collect()
+}
+
+fn a_double_click_counts_once_and_the_last_stays(database: &Database) {
+    let store = &database.store;
+    let (file, other, dataset_id) = (new_id(), new_id(), new_id());
+    let at = |seconds| now() + Duration::seconds(seconds);
+    let batch = [
+        click(at(0), "a", file, dataset_id),
+        click(at(20), "a", file, dataset_id),
+        click(at(45), "a", file, dataset_id),
+        click(at(76), "a", file, dataset_id),
+        click(at(77), "b", file, dataset_id),
+        click(at(78), "a", other, dataset_id),
+    ];
+    for part in batch.chunks(2) {
+        store.count(|conn| download::count(conn, part, Duration::seconds(30))).unwrap();
+    }
+    assert_eq!(totals(store), [("2026-11-20".to_owned(), 4)]);
+    let day = jst_day(now());
+    assert_eq!(store.read(|conn| download::top_datasets(conn, day, 5)).unwrap(), vec![(dataset_id, 4)]);
+    assert_eq!(store.read(|conn| download::totals_of_datasets(conn, &[dataset_id], day)).unwrap()[&dataset_id], 4);
+    let by_file = store.read(|conn| download::totals_by_distribution(conn, dataset_id)).unwrap();
+    assert_eq!(by_file.len(), 2);
+    let one = DownloadFilter { distribution_id: Some(other), ..Default::default() };
+    assert_eq!(store.read(|conn| download::sums_by_day(conn, &one)).unwrap()[0].total, 1);
+    store.write::<_, Error>(|conn| download::set_reported(conn, "2026-11", "dobox", 5, "test", now())).unwrap();
+    store.write::<_, Error>(|conn| download::set_reported(conn, "2026-11", "dobox", 7, "test", now())).unwrap();
+    assert_eq!(store.read(|conn| download::reported(conn, "2026-04", "2027-03")).unwrap(), vec![("2026-11".to_owned(), 7)]);
+    store.write::<_, Error>(|conn| download::set_target(conn, "downloads_per_month", 2024, Some(27_000), 33_000)).unwrap();
+    assert_eq!(store.read(|conn| download::target(conn, "downloads_per_month", 2026)).unwrap(), Some((Some(27_000), 33_000)));
+    assert_eq!(store.write::<_, Error>(|conn| download::drop_rows(conn, at(1000))).unwrap(), 4);
+    assert_eq!(totals(store), [("2026-11-20".to_owned(), 4)]);
+}
+
+fn double_clicks_over_midnight_move_to_the_new_day(database: &Database) {
+    let store = &database.store;
+    let (file, dataset_id) = (new_id(), new_id());
+    let before = Utc.with_ymd_and_hms(2026, 11, 20, 14, 59, 50).unwrap();
+    for at in [before, before + Duration::seconds(20)] {
+        store.count(|conn| download::count(conn, &[click(at, "a", file, dataset_id)], Duration::seconds(30))).unwrap();
+    }
+    assert_eq!(totals(store), [("2026-11-21".to_owned(), 1)]);
+}
+
+fn harvest_records_and_outcomes_are_kept(database: &Database) {
+    let store = &database.store;
+    let owner = save_organization(store, "kure");
+    let draft: HarvestSourceDraft =
+        from_value(serde_json::json!({"slug": "kure-ckan", "title": "呉市", "kind": "ckan", "url": "https://example.jp", "organization": "kure"})).unwrap();
+    let source = HarvestSource { id: new_id(), draft, organization_id: owner.id, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    store.write::<_, Error>(|conn| harvest::save(conn, &source, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| harvest::find_by_key(conn, "kure-ckan")).unwrap(), Some(source.clone()));
+    let run = store.write::<_, Error>(|conn| job::enqueue(conn, "harvest", &source.id.to_string(), now())).unwrap();
+    let mut record = harvest::HarvestRecord {
+        source_id: source.id,
+        remote_id: "r1".to_owned(),
+        dataset_id: None,
+        content_hash: "h".to_owned(),
+        raw: "{}".to_owned(),
+        last_run_id: run.id,
+        missing_runs: 0,
+        missing_since: None,
+        archived: false,
+        updated: now(),
+    };
+    store.write::<_, Error>(|conn| harvest::save_record(conn, &record)).unwrap();
+    let later = new_id();
+    assert_eq!(store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap(), vec![record.clone()]);
+    store.write::<_, Error>(|conn| harvest::touch_record(conn, source.id, "r1", later, now())).unwrap();
+    assert_eq!(store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap(), vec![]);
+    record.last_run_id = later;
+    assert_eq!(store.read(|conn| harvest::find_record(conn, source.id, "r1")).unwrap(), Some(record));
+    assert_eq!(store.read(|conn| harvest::count_records(conn, source.id)).unwrap(), 1);
+    for outcome in [RecordOutcome::Failed, RecordOutcome::Added] {
+        let report = HarvestRecordReport { remote_id: "r1".to_owned(), outcome, cause: Some(Text::new("あ", "a")), dataset_id: None };
+        store.write::<_, Error>(|conn| harvest::save_outcome(conn, run.id, &report)).unwrap();
+    }
+    assert_eq!(store.read(|conn| harvest::count_outcomes(conn, run.id)).unwrap(), vec![(RecordOutcome::Added, 1)]);
+    assert_eq!(store.read(|conn| harvest::list_outcomes(conn, run.id, None, None, 10)).unwrap().len(), 1);
+    assert_eq!(store.read(|conn| harvest::find_outcome(conn, run.id, "r1")).unwrap(), Some(RecordOutcome::Added));
+}
+
+fn settings_and_idempotent_answers_are_kept(database: &Database) {
+    let store = &database.store;
+    for value in ["1", "2"] {
+        store.write::<_, Error>(|conn| setting::set(conn, "salt.2026-11-20", value)).unwrap();
+    }
+    store.write::<_, Error>(|conn| setting::set(conn, "salt.2026-11-19", "x")).unwrap();
+    store.write::<_, Error>(|conn| setting::remove_others(conn, "salt.", "salt.2026-11-20")).unwrap();
+    assert_eq!(store.read(|conn| setting::get(conn, "salt.2026-11-20")).unwrap().as_deref(), Some("2"));
+    assert_eq!(store.read(|conn| setting::get(conn, "salt.2026-11-19")).unwrap(), None);
+    let answer = idempotency::Answer { request_hash: "h".to_owned(), status: 201, headers: "{}".to_owned(), body: "b".to_owned() };
+    store.write::<_, Error>(|conn| idempotency::keep(conn, "u", "k", &answer, now())).unwrap();
+    assert_eq!(store.read(|conn| idempotency::find(conn, "u", "k")).unwrap(), Some(answer));
+    assert_eq!(store.read(|conn| idempotency::find(conn, "v", "k")).unwrap(), None);
+    assert_eq!(store.write::<_, Error>(|conn| idempotency::forget(conn, now() + Duration::days(1))).unwrap(), 1);
+    let word = Keyword { id: new_id(), draft: KeywordDraft { name: "防災".to_owned(), ..Default::default() }, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    store.write::<_, Error>(|conn| keyword::save(conn, &word, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| keyword::find_by_key(conn, "防災")).unwrap(), Some(word));
+}
+
+fn members_and_tokens_are_found(database: &Database) {
+    let store = &database.store;
+    let (organization_id, user_id) = (new_id(), new_id());
+    let member = Membership { id: new_id(), organization_id, user_id, role: Role::Editor, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    store.write::<_, Error>(|conn| membership::save(conn, &member, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| membership::of_user(conn, user_id)).unwrap(), vec![member.clone()]);
+    assert_eq!(store.read(|conn| membership::of_organization(conn, organization_id)).unwrap(), vec![member]);
+    let token = ApiToken { id: new_id(), user_id, label: "l".to_owned(), scope: TokenScope::default(), expires: None, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    let stored = api_token::StoredToken { token, hash: "f".repeat(64) };
+    store.write::<_, Error>(|conn| api_token::save(conn, &stored, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| api_token::find_by_key(conn, &"f".repeat(64))).unwrap(), Some(stored));
+    assert_eq!(store.read(|conn| membership::of_user(conn, new_id())).unwrap(), vec![]);
+}

@@ -1,0 +1,6 @@
+//! One suite over both databases. Each test has a database of its own.
+//!
+//! PostgreSQL is used when `MINATO_TEST_POSTGRESQL_URL` names a server on which databases may be created; `.ci/run` always sets it.
+
+mod conformance;
+mod database;
