@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+
+mod delimited;
+mod encoding;
+mod error;
+mod json;
+mod preview;
+mod table;
+mod workbook;
+
+pub use encoding::{Decoded, Encoding, decode};
+pub use error::Error;
+pub use preview::{Limits, Preview, TableFormat, preview};

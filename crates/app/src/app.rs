@@ -1,0 +1,205 @@
+//! The application: storage, index, files and the threads that keep them together.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use minato_catalog::{Action, Dataset, Licence, RecordState, Theme, built_in_licences, built_in_themes};
+use minato_files::BlobStore;
+use minato_store::{Store, StoreSettings, download, licence, theme};
+use uuid::Uuid;
+
+use crate::counting::Counter;
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::indexing::Indexer;
+
+/// Baseline and target of downloads a month that a new catalog starts with: the plan for 2024–2025.
+const DOWNLOAD_TARGET: (i32, i64, i64) = (2024, 27_000, 33_000);
+
+/// How an application is set up.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    /// Directory for database, index and files; created when missing.
+    pub data_dir: PathBuf,
+    /// Database; `None` is an SQLite file in `data_dir`.
+    pub database_url: Option<String>,
+    /// How the database is used.
+    pub store: StoreSettings,
+    /// Whether this process keeps the search index. One process for each `data_dir` may.
+    pub index: bool,
+    /// Memory for writing the index, in bytes.
+    pub index_memory_bytes: usize,
+    /// Largest file accepted, in bytes. Default 2 GiB.
+    pub upload_bytes_max: u64,
+    /// How other portals are fetched.
+    pub harvest: minato_harvest::ClientSettings,
+    /// Name of this process for leases.
+    pub node: String,
+}
+
+impl AppSettings {
+    /// Defaults with everything in `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        AppSettings {
+            data_dir: data_dir.into(),
+            database_url: None,
+            store: StoreSettings::default(),
+            index: true,
+            index_memory_bytes: 20_000_000,
+            upload_bytes_max: 2 * 1024 * 1024 * 1024,
+            harvest: minato_harvest::ClientSettings::default(),
+            node: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
+        }
+    }
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) settings: AppSettings,
+    pub(crate) store: Store,
+    pub(crate) blobs: BlobStore,
+    pub(crate) directory: RwLock<Arc<Directory>>,
+    pub(crate) indexer: Option<Indexer>,
+    pub(crate) counter: Counter,
+    pub(crate) generation: Arc<AtomicU64>,
+    pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
+    pub(crate) salt: Mutex<Option<(chrono::NaiveDate, Arc<[u8]>)>>,
+    pub(crate) client: std::sync::OnceLock<minato_harvest::Client>,
+}
+
+impl App {
+    /// Opens or creates everything that is missing: directory, database, schema, built-in lists, index.
+    pub fn open(settings: AppSettings) -> Result<App> {
+        std::fs::create_dir_all(&settings.data_dir).map_err(|error| cannot_use(&settings.data_dir, &error))?;
+        let url = match &settings.database_url {
+            Some(url) => url.clone(),
+            None => format!("sqlite://{}", settings.data_dir.join("minato.sqlite").display()),
+        };
+        let store = Store::open(&url, &settings.store)?;
+        store.migrate()?;
+        seed(&store)?;
+        let blobs = BlobStore::open(settings.data_dir.join("files"))?;
+        let directory = Arc::new(store.read(|conn| Ok(Directory::load(conn)))??);
+        let generation = Arc::new(AtomicU64::new(1));
+        let counter = Counter::start(store.clone());
+        let indexer = if settings.index { Some(Indexer::open(&settings, store.clone(), generation.clone())?) } else { None };
+        if settings.index {
+            // Only the process that owns the directory may clear what a killed one left.
+            blobs.clear_incoming()?;
+        }
+        let inner = Inner {
+            store,
+            blobs,
+            directory: RwLock::new(directory),
+            indexer,
+            counter,
+            generation,
+            datasets: moka::sync::Cache::new(5_000),
+            salt: Mutex::new(None),
+            client: std::sync::OnceLock::new(),
+            settings,
+        };
+        let app = App(Arc::new(inner));
+        if let Some(indexer) = &app.0.indexer {
+            indexer.start(&app);
+        }
+        Ok(app)
+    }
+
+    /// How it is set up.
+    pub fn settings(&self) -> &AppSettings {
+        &self.0.settings
+    }
+
+    /// The database; for tools and tests.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Where the bytes live.
+    pub fn blobs(&self) -> &BlobStore {
+        &self.0.blobs
+    }
+
+    /// Organizations, themes and licences as of now.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.0.directory.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Rises with every change anybody made; what was derived under an older number may be stale.
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// The client that fetches other portals.
+    pub(crate) fn client(&self) -> Result<&minato_harvest::Client> {
+        if let Some(client) = self.0.client.get() {
+            return Ok(client);
+        }
+        let client = minato_harvest::Client::new(self.0.settings.harvest.clone()).map_err(Error::internal)?;
+        Ok(self.0.client.get_or_init(|| client))
+    }
+
+    /// The current moment at the precision the database keeps.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(6)
+    }
+
+    /// Makes a committed change visible: caches forget, lists are reloaded, the index has it.
+    pub(crate) fn after_change(&self, seq: i64) -> Result<()> {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        if let Some(indexer) = &self.0.indexer {
+            indexer.wait_for(seq);
+        }
+        Ok(())
+    }
+
+    /// Reads the small lists again.
+    pub(crate) fn reload_directory(&self) -> Result<()> {
+        let directory = self.0.store.read(|conn| Ok(Directory::load(conn)))??;
+        *self.0.directory.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(directory);
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Stops the background threads after their current work. Further changes are not indexed.
+    pub fn stop(&self) {
+        if let Some(indexer) = &self.0.indexer {
+            indexer.stop();
+        }
+        self.0.counter.stop();
+    }
+}
+
+/// Gives an empty database the built-in themes and licences and the plan's target.
+fn seed(store: &Store) -> Result<()> {
+    let now = Utc::now().trunc_subsecs(6);
+    store.write(|conn| -> Result<()> {
+        if theme::all(conn)?.is_empty() {
+            for (id, draft) in built_in_themes() {
+                let record = Theme { id, draft, state: RecordState::Active, revision: 1, created: now, updated: now };
+                theme::save(conn, &record, None, Action::Create, "system")?;
+            }
+        }
+        if licence::all(conn)?.is_empty() {
+            for (id, draft) in built_in_licences() {
+                let record = Licence { id, draft, state: RecordState::Active, revision: 1, created: now, updated: now };
+                licence::save(conn, &record, None, Action::Create, "system")?;
+            }
+        }
+        let (year, baseline, target) = DOWNLOAD_TARGET;
+        if download::target(conn, crate::statistics::DOWNLOADS_PER_MONTH, i32::MAX)?.is_none() {
+            download::set_target(conn, crate::statistics::DOWNLOADS_PER_MONTH, year, Some(baseline), target)?;
+        }
+        Ok(())
+    })
+}
+
+fn cannot_use(path: &Path, error: &std::io::Error) -> Error {
+    Error::internal(format!("cannot use the data directory {}: {error}; choose another with --data", path.display()))
+}

@@ -1,0 +1,312 @@
+//! Keeps the search index behind the change log: one thread follows it, commits in groups, and wakes the writers that wait.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use minato_catalog::{Change, Dataset, DatasetState, Noun, jst_day};
+use minato_search::{Index, SearchDocument};
+use minato_store::dataset::{self, DatasetFilter, Order, Scope};
+use minato_store::{Store, download, history};
+use uuid::Uuid;
+
+use crate::app::{AppSettings, Inner};
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::App;
+
+/// How long a writer waits for the index before it answers all the same.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often the log is looked at for changes by other processes.
+const POLL: Duration = Duration::from_millis(500);
+/// Most changes taken into one commit.
+const GROUP_MAX: i64 = 1000;
+/// Datasets read at once for a rebuild.
+const BATCH: i64 = 500;
+
+pub(crate) struct Indexer {
+    pub(crate) index: Index,
+    store: Store,
+    shared: Arc<Shared>,
+    needs_rebuild: AtomicBool,
+    generation: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Everything up to here is in the index.
+    position: i64,
+    /// A local writer committed up to here.
+    wanted: i64,
+    stopped: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Indexer {
+    pub(crate) fn open(settings: &AppSettings, store: Store, generation: Arc<AtomicU64>) -> Result<Indexer> {
+        let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, ..Default::default() };
+        let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(Error::internal)?;
+        let last = store.read(history::last_seq)?;
+        let position = opened.index.position();
+        // An index ahead of the log belongs to another database.
+        let needs_rebuild = opened.needs_rebuild || position > last;
+        let shared = Arc::new(Shared::default());
+        shared.lock().position = if needs_rebuild { 0 } else { position };
+        Ok(Indexer { index: opened.index, store, shared, needs_rebuild: AtomicBool::new(needs_rebuild), generation })
+    }
+
+    /// Starts the thread that follows the log.
+    pub(crate) fn start(&self, app: &App) {
+        let weak = Arc::downgrade(&app.0);
+        let spawned = std::thread::Builder::new().name("indexer".to_owned()).spawn(move || follow(&weak));
+        if let Err(error) = spawned {
+            tracing::error!(%error, "indexer thread not started; search will not follow changes");
+        }
+    }
+
+    /// Waits until the index has everything up to `seq`, for a bounded time.
+    pub(crate) fn wait_for(&self, seq: i64) {
+        let deadline = Instant::now() + WAIT_MAX;
+        let mut state = self.shared.lock();
+        state.wanted = state.wanted.max(seq);
+        self.shared.changed.notify_all();
+        while state.position < seq && !state.stopped {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::warn!(seq, position = state.position, "a writer was answered before the index had its change");
+                return;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.shared.lock().stopped = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Tells the thread that there is something new, without waiting.
+    pub(crate) fn notify(&self, seq: i64) {
+        let mut state = self.shared.lock();
+        state.wanted = state.wanted.max(seq);
+        self.shared.changed.notify_all();
+    }
+
+    /// Position that the index has reached.
+    pub(crate) fn position(&self) -> i64 {
+        self.shared.lock().position
+    }
+
+    fn advance(&self, position: i64) {
+        self.shared.lock().position = position;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// The thread: ends when the application is gone or stopped.
+fn follow(weak: &Weak<Inner>) {
+    let mut pause = Duration::ZERO;
+    loop {
+        let Some(inner) = weak.upgrade() else { return };
+        let app = App(inner);
+        let Some(indexer) = &app.0.indexer else { return };
+        let shared = indexer.shared.clone();
+        let result = if indexer.needs_rebuild.load(Ordering::Acquire) { app.rebuild_index(|_| {}).map(|_| true) } else { app.catch_up() };
+        // Let go of the application while waiting, or it could never end.
+        drop(app);
+        match result {
+            Ok(true) => pause = Duration::ZERO,
+            Ok(false) => {
+                pause = Duration::ZERO;
+                let mut state = shared.lock();
+                if !state.stopped && state.wanted <= state.position {
+                    state = shared.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                if state.stopped {
+                    return;
+                }
+            }
+            Err(error) => {
+                pause = (pause * 2).clamp(Duration::from_millis(200), Duration::from_secs(10));
+                tracing::error!(%error, "the index could not follow the change log; trying again");
+                std::thread::sleep(pause);
+            }
+        }
+    }
+}
+
+impl App {
+    /// Takes the next group of changes into the index; `false` when there was none.
+    fn catch_up(&self) -> Result<bool> {
+        let Some(indexer) = &self.0.indexer else { return Ok(false) };
+        let position = indexer.position();
+        let changes = self.store().read(|conn| history::changes_after(conn, position, GROUP_MAX))?;
+        let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
+        if changes.iter().any(|change| matches!(change.noun, Noun::Organization | Noun::Theme | Noun::Licence)) {
+            self.reload_directory()?;
+        }
+        let ids = self.touched_datasets(&changes)?;
+        let (upserts, deletes) = self.documents(&ids)?;
+        if upserts.is_empty() && deletes.is_empty() {
+            // Nothing searchable changed; the position is committed with the next change that is.
+            indexer.advance(last);
+            return Ok(true);
+        }
+        let count = upserts.len();
+        indexer.index.apply(upserts, deletes, last).map_err(Error::internal)?;
+        indexer.advance(last);
+        tracing::debug!(index.position = last, index.documents = count, "index committed");
+        Ok(true)
+    }
+
+    fn touched_datasets(&self, changes: &[Change]) -> Result<Vec<Uuid>> {
+        let mut ids = BTreeSet::new();
+        for change in changes {
+            let Ok(id) = change.subject_id.parse::<Uuid>() else { continue };
+            match change.noun {
+                Noun::Dataset => {
+                    ids.insert(id);
+                }
+                // A new organization has no datasets yet.
+                Noun::Organization if change.revision > 1 => ids.extend(self.datasets_of(id)?),
+                _ => {}
+            }
+        }
+        Ok(ids.into_iter().collect())
+    }
+
+    fn datasets_of(&self, organization_id: Uuid) -> Result<Vec<Uuid>> {
+        let mut ids = Vec::new();
+        let mut filter =
+            DatasetFilter { scope: Scope::Everything, organization_id: Some(organization_id), order: Order::Slug, limit: BATCH, ..Default::default() };
+        loop {
+            let page = self.store().read(|conn| dataset::list(conn, &filter))?;
+            ids.extend(page.items.iter().map(|dataset| dataset.id));
+            match page.next_cursor {
+                Some(cursor) => filter.after = Some(cursor),
+                None => return Ok(ids),
+            }
+        }
+    }
+
+    fn documents(&self, ids: &[Uuid]) -> Result<(Vec<SearchDocument>, Vec<Uuid>)> {
+        let datasets = self.store().read(|conn| dataset::find_many(conn, ids))?;
+        let found: BTreeSet<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
+        let mut deletes: Vec<Uuid> = ids.iter().filter(|id| !found.contains(id)).copied().collect();
+        deletes.extend(datasets.iter().filter(|dataset| dataset.content.state == DatasetState::Archived).map(|dataset| dataset.id));
+        let shown: Vec<Dataset> = datasets.into_iter().filter(|dataset| dataset.content.state != DatasetState::Archived).collect();
+        Ok((self.to_documents(&shown)?, deletes))
+    }
+
+    fn to_documents(&self, datasets: &[Dataset]) -> Result<Vec<SearchDocument>> {
+        let directory = self.directory();
+        let since = jst_day(self.now()) - chrono::Duration::days(90);
+        let ids: Vec<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
+        let downloads = self.store().read(|conn| download::totals_of_datasets(conn, &ids, since))?;
+        Ok(datasets
+            .iter()
+            .map(|dataset| document(dataset, &directory, downloads.get(&dataset.id).copied().unwrap_or(0)))
+            .collect())
+    }
+
+    /// Builds the index anew from the database, beside the one in use, and swaps. `progress` is told the number of datasets done.
+    pub fn rebuild_index(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+        let Some(indexer) = &self.0.indexer else {
+            return Err(Error::internal("this process does not keep the index"));
+        };
+        self.reload_directory()?;
+        // Read before the datasets: what changes meanwhile is taken from the log again afterwards.
+        let position = self.store().read(history::last_seq)?;
+        let mut filter = DatasetFilter { scope: Scope::Everything, order: Order::Slug, limit: BATCH, ..Default::default() };
+        let mut done = 0;
+        let mut ended = false;
+        let batches = std::iter::from_fn(|| {
+            if ended {
+                return None;
+            }
+            let batch = self.store().read(|conn| dataset::list(conn, &filter)).map_err(Error::from).and_then(|page| {
+                ended = page.next_cursor.is_none();
+                filter.after = page.next_cursor;
+                self.to_documents(&page.items)
+            });
+            match &batch {
+                Ok(documents) => {
+                    done += documents.len();
+                    progress(done);
+                }
+                Err(_) => ended = true,
+            }
+            Some(batch.map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>))
+        });
+        indexer.index.rebuild(batches, position).map_err(Error::internal)?;
+        indexer.needs_rebuild.store(false, Ordering::Release);
+        indexer.advance(position);
+        let count = indexer.index.count();
+        tracing::info!(index.documents = count, index.position = position, "index rebuilt");
+        Ok(count)
+    }
+
+    /// Waits until the index has all changes made so far; for tools and tests.
+    pub fn wait_for_index(&self) -> Result<()> {
+        let last = self.store().read(history::last_seq)?;
+        if let Some(indexer) = &self.0.indexer {
+            indexer.wait_for(last);
+        }
+        Ok(())
+    }
+}
+
+fn document(dataset: &Dataset, directory: &Directory, downloads: i64) -> SearchDocument {
+    let content = &dataset.content;
+    let organization = directory.organization(content.organization_id);
+    let draft = organization.map(|organization| &organization.draft);
+    let mut formats: Vec<String> = content.distributions.iter().filter_map(|distribution| distribution.format.clone()).collect();
+    formats.sort();
+    formats.dedup();
+    let description = match &content.description_en {
+        Some(en) if !en.is_empty() => format!("{}\n{en}", content.description),
+        _ => content.description.clone(),
+    };
+    SearchDocument {
+        id: dataset.id,
+        slug: content.slug.clone(),
+        title: content.title.clone(),
+        title_en: content.title_en.clone(),
+        description,
+        keywords: content.keywords.clone(),
+        themes: content.themes.clone(),
+        theme_titles: content.themes.iter().map(|id| directory.vocabulary.theme_title(id).ja).collect(),
+        organization_id: content.organization_id,
+        organization_slug: draft.map(|draft| draft.slug.clone()).unwrap_or_default(),
+        organization_name: draft.map(|draft| draft.name.clone()).unwrap_or_default(),
+        organization_name_en: draft.and_then(|draft| draft.name_en.clone()),
+        organization_code: draft.and_then(|draft| draft.code.clone()),
+        distributions: content.distributions.iter().map(|distribution| (distribution.title.clone(), distribution.description.clone())).collect(),
+        formats,
+        licence: content.licence.clone(),
+        standard_dataset: content.standard_dataset.clone(),
+        area_codes: content.spatial.as_ref().map(|spatial| spatial.area_codes.clone()).unwrap_or_default(),
+        open: dataset.is_open(),
+        state: content.state,
+        created: dataset.created,
+        modified: content.modified,
+        downloads_90d: u64::try_from(downloads).unwrap_or(0),
+        column_names: Vec::new(),
+        extras: content.extras.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        bbox: content.spatial.as_ref().and_then(|spatial| spatial.bbox),
+        temporal: content.temporal.as_ref().map(|temporal| (temporal.start, temporal.end)),
+    }
+}

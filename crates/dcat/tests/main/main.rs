@@ -1,0 +1,4 @@
+//! Documents in, drafts out, and back.
+
+mod read;
+mod write;

@@ -1,0 +1,134 @@
+//! A run in progress: what was sent, and whether what was read may be called the whole listing.
+
+use std::collections::HashSet;
+
+use minato_catalog::{HarvestedRecord, RecordFailure, Text};
+use tokio::sync::mpsc::Sender;
+
+/// How a source's listing was read. Only after [`Listing::Complete`] may an absent record be taken for a withdrawn one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// The whole listing was read; a record that was not sent, as itself or as a failure, is not there any more.
+    Complete {
+        /// Number of different records there, those that failed or are not public included.
+        total: u64,
+    },
+    /// Part of the listing could not be read, or it cannot be told whether it was the whole.
+    Incomplete {
+        /// Why, and what to do.
+        cause: Text,
+    },
+    /// Nothing could be read.
+    Failed {
+        /// Why, and what to do.
+        cause: Text,
+    },
+}
+
+/// Why reading stopped before the end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Nobody takes records any more.
+    Closed,
+    /// The source, or part of it, could not be read.
+    Broken(Text),
+}
+
+impl From<Text> for Stop {
+    fn from(cause: Text) -> Self {
+        Stop::Broken(cause)
+    }
+}
+
+impl From<crate::Error> for Stop {
+    fn from(error: crate::Error) -> Self {
+        Stop::Broken(error.text())
+    }
+}
+
+/// What a back end says when it has read to the end.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// Number of records by the source's own count, where it gives one.
+    pub(crate) reported: Option<u64>,
+    /// Why the end is in doubt nevertheless.
+    pub(crate) doubt: Option<Text>,
+}
+
+/// The records of a run on their way out.
+pub(crate) struct Run {
+    records: Sender<Result<HarvestedRecord, RecordFailure>>,
+    seen: HashSet<String>,
+    /// Failures whose record could not be told; any known record may be meant.
+    nameless: u64,
+}
+
+impl Run {
+    pub(crate) fn new(records: Sender<Result<HarvestedRecord, RecordFailure>>) -> Self {
+        Run { records, seen: HashSet::new(), nameless: 0 }
+    }
+
+    /// Number of different records met so far.
+    pub(crate) fn met(&self) -> u64 {
+        self.seen.len() as u64 + self.nameless
+    }
+
+    /// Notes a record that is there but not for the catalog (private, deleted). It counts, and is absent for the caller.
+    pub(crate) fn skip(&mut self, remote_id: &str) {
+        self.seen.insert(remote_id.to_owned());
+    }
+
+    /// Sends a record or failure, waiting until it is taken. A record with an id met before is not sent again.
+    pub(crate) async fn send(&mut self, record: Result<HarvestedRecord, RecordFailure>) -> Result<(), Stop> {
+        let id = match &record {
+            Ok(record) => Some(&record.remote_id),
+            Err(failure) => failure.remote_id.as_ref(),
+        };
+        match id {
+            Some(id) if !self.seen.insert(id.clone()) && record.is_ok() => return Ok(()),
+            Some(_) => {}
+            None => self.nameless += 1,
+        }
+        self.records.send(record).await.map_err(|_| Stop::Closed)
+    }
+
+    /// The verdict over the whole run.
+    pub(crate) fn conclude(self, outcome: Result<End, Stop>) -> Listing {
+        let met = self.met();
+        let end = match outcome {
+            Ok(end) => end,
+            Err(Stop::Closed) => {
+                return Listing::Incomplete { cause: Text::new("取り込みが途中で中止されました。", "the run was stopped before its end") };
+            }
+            Err(Stop::Broken(cause)) if met == 0 => return Listing::Failed { cause },
+            Err(Stop::Broken(cause)) => return Listing::Incomplete { cause },
+        };
+        if let Some(cause) = end.doubt {
+            return if met == 0 { Listing::Failed { cause } } else { Listing::Incomplete { cause } };
+        }
+        if self.nameless > 0 {
+            return Listing::Incomplete {
+                cause: Text::new(
+                    format!("ID の分からないレコードが {} 件あるため、一覧にないデータセットの判定はしません。該当レコードの原因を直してください。", self.nameless),
+                    format!("{} records have no id that could be read, so nothing is taken for withdrawn; mend their causes", self.nameless),
+                ),
+            };
+        }
+        match end.reported {
+            Some(reported) if reported == met => Listing::Complete { total: met },
+            Some(reported) => Listing::Incomplete {
+                cause: Text::new(
+                    format!("取り込み元は {reported} 件あるとしていますが、実際に読めたのは {met} 件でした。時間をおいて再度実行してください。"),
+                    format!("the source says it has {reported} records, but {met} were read; try again later"),
+                ),
+            },
+            None if met == 0 => Listing::Failed {
+                cause: Text::new(
+                    "一覧にデータセットが 1 件もありません。URL が正しいか確認してください。",
+                    "the listing holds no datasets; check the URL",
+                ),
+            },
+            None => Listing::Complete { total: met },
+        }
+    }
+}

@@ -1,0 +1,766 @@
+//! Inventories (オープンデータ一覧) as CSV, in both published layouts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+use minato_catalog::{
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, format_of_file_name,
+    is_local_government_code, jst_day, normalize_format, parse_moment,
+};
+use minato_dcat::language_code;
+use unicode_normalization::UnicodeNormalization;
+use url::Url;
+
+use crate::client::Client;
+use crate::convert::{Record, fold};
+use crate::decode::decode;
+use crate::listing::{End, Run, Stop};
+
+const ACCEPT: &str = "text/csv, text/plain;q=0.5, */*;q=0.1";
+
+pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+    let fetched = client.get(&source.url, ACCEPT).await?;
+    if fetched.is_html() {
+        return Err(Text::new(
+            format!("{} は CSV ではなく Web ページ（HTML）を返しました。一覧ファイルそのものの URL を指定してください。", source.url),
+            format!("{} is a web page (HTML), not CSV; give the address of the inventory file itself", source.url),
+        )
+        .into());
+    }
+    let inventory = Inventory::read(&fetched.body)?;
+    for record in inventory.records(vocabulary, &fetched.url) {
+        run.send(record).await?;
+    }
+    Ok(End { reported: None, doubt: inventory.doubt })
+}
+
+/// The meanings that columns have in either layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Column {
+    Id,
+    Number,
+    Code,
+    Publisher,
+    Prefecture,
+    Municipality,
+    Title,
+    Subtitle,
+    Description,
+    Keywords,
+    Theme,
+    Menu,
+    Issued,
+    Modified,
+    Version,
+    Language,
+    Url,
+    Frequency,
+    ConformsTo,
+    Documents,
+    Provenance,
+    Spatial,
+    Temporal,
+    Creator,
+    ContactName,
+    ContactEmail,
+    ContactTelephone,
+    ContactExtension,
+    ContactForm,
+    ContactRemarks,
+    Remarks,
+    FileId,
+    FileTitle,
+    FileAccessUrl,
+    FileDownloadUrl,
+    FileDescription,
+    Format,
+    Licence,
+    FileStatus,
+    FileSize,
+    FileIssued,
+    FileModified,
+    FileTerms,
+    FileDocuments,
+    FileLanguage,
+    FileConformsTo,
+    Api,
+    FileRights,
+}
+
+use Column as C;
+
+/// Names of each column, those of the municipal standard first, then those of the recommended dataset and what files have instead.
+const NAMES: &[(Column, &[&str])] = &[
+    (C::Id, &["データセット_ID", "データセットID"]),
+    (C::Number, &["NO", "No.", "№", "番号", "通番", "連番", "ID"]),
+    (
+        C::Code,
+        &[
+            "全国地方公共団体コード",
+            "都道府県コード又は市区町村コード",
+            "都道府県コード又は市町村コード",
+            "市区町村コード",
+            "市町村コード",
+            "地方公共団体コード",
+            "団体コード",
+            "自治体コード",
+        ],
+    ),
+    (C::Publisher, &["地方公共団体名", "団体名", "自治体名"]),
+    (C::Prefecture, &["都道府県名"]),
+    (C::Municipality, &["市区町村名", "市町村名"]),
+    (C::Title, &["データセット_タイトル", "データ名称", "データセット名", "データセット名称"]),
+    (C::Subtitle, &["データセット_サブタイトル"]),
+    (C::Description, &["データセット_概要", "データ概要", "データセット_説明"]),
+    (C::Keywords, &["データセット_キーワード", "キーワード", "タグ"]),
+    (C::Theme, &["データセット_分類", "分類"]),
+    (C::Menu, &["データセット_ユニバーサルメニュー"]),
+    (C::Issued, &["データセット_公開日", "登録日", "公開日"]),
+    (C::Modified, &["データセット_最終更新日", "最終更新日", "更新日"]),
+    (C::Version, &["データセット_バージョン"]),
+    (C::Language, &["データセット_言語"]),
+    (C::Url, &["データセット_URL", "URL"]),
+    (C::Frequency, &["データセット_更新頻度", "更新頻度"]),
+    (C::ConformsTo, &["データセット_準拠する標準"]),
+    (C::Documents, &["データセット_関連ドキュメント"]),
+    (C::Provenance, &["データセット_来歴情報"]),
+    (C::Spatial, &["データセット_対象地域", "対象地域"]),
+    (C::Temporal, &["データセット_対象期間", "対象期間"]),
+    (C::Creator, &["データセット_作成者", "作成者"]),
+    (C::ContactName, &["データセット_連絡先名称", "連絡先名称", "連絡先"]),
+    (C::ContactEmail, &["データセット_連絡先メールアドレス"]),
+    (C::ContactTelephone, &["データセット_連絡先電話番号"]),
+    (C::ContactExtension, &["データセット_連絡先内線番号"]),
+    (C::ContactForm, &["データセット_連絡先FormURL"]),
+    (C::ContactRemarks, &["データセット_連絡先備考（その他、SNSなど）"]),
+    (C::Remarks, &["データセット_備考", "備考"]),
+    (C::FileId, &["ファイル_ID"]),
+    (C::FileTitle, &["ファイル_タイトル", "ファイル_名称"]),
+    (C::FileAccessUrl, &["ファイル_アクセスURL"]),
+    (C::FileDownloadUrl, &["ファイル_ダウンロードURL"]),
+    (C::FileDescription, &["ファイル_説明"]),
+    (C::Format, &["ファイル_形式", "データ形式"]),
+    (C::Licence, &["ファイル_ライセンス", "ライセンス", "データセット_ライセンス"]),
+    (C::FileStatus, &["ファイル_ステータス"]),
+    (C::FileSize, &["ファイル_サイズ"]),
+    (C::FileIssued, &["ファイル_公開日"]),
+    (C::FileModified, &["ファイル_最終更新日"]),
+    (C::FileTerms, &["ファイル_利用規約"]),
+    (C::FileDocuments, &["ファイル_関連ドキュメント"]),
+    (C::FileLanguage, &["ファイル_言語"]),
+    (C::FileConformsTo, &["ファイル_準拠する標準"]),
+    (C::Api, &["ファイル_API対応有無", "API対応有無"]),
+    (C::FileRights, &["ファイル_著作権表記"]),
+];
+
+/// Rows before the header (titles, notes) that are tolerated.
+const HEADER_ROW_MAX: usize = 20;
+
+/// A decoded inventory file.
+#[derive(Debug)]
+struct Inventory {
+    columns: HashMap<Column, usize>,
+    header: Vec<String>,
+    rows: Vec<Row>,
+    /// What every record should be told of: encoding and the like.
+    notices: Vec<Text>,
+    /// Why the file may not be whole.
+    doubt: Option<Text>,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// From 1, the header counted; what spreadsheet programs show unless cells hold line breaks.
+    number: usize,
+    cells: Vec<String>,
+    /// Why it cannot be used.
+    fault: Option<Text>,
+}
+
+impl Inventory {
+    fn read(bytes: &[u8]) -> Result<Inventory, Text> {
+        let decoded = decode(bytes)?;
+        let mut doubt = decoded.truncated.then(|| {
+            Text::new(
+                "ファイルが文字の途中で終わっています。途中で切れていないか確認してください。",
+                "the file ends within a character; check that it is whole",
+            )
+        });
+        let text = decoded.text.as_str();
+        let delimiter = if text.lines().take(HEADER_ROW_MAX).any(|line| line.matches('\t').count() >= 5 && !line.contains(',')) { b'\t' } else { b',' };
+        if let Some(line) = unterminated_quote(text, char::from(delimiter)) {
+            doubt = Some(Text::new(
+                format!("{line} 行目で始まる引用符「\"」が閉じられていません。ファイルが途中で切れていないか、引用符を確認してください。"),
+                format!("the quotation mark opened in line {line} is never closed; check that the file is whole and the quotation mark right"),
+            ));
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
+        let mut rows = Vec::new();
+        for (index, record) in reader.records().enumerate() {
+            let cells = match record {
+                Ok(record) => record.iter().map(|cell| cell.trim().to_owned()).collect(),
+                Err(error) => {
+                    let detail: String = error.to_string().chars().take(200).collect();
+                    return Err(Text::new(format!("CSV として読めません（{detail}）。"), format!("the file is not valid CSV: {detail}")));
+                }
+            };
+            rows.push(Row { number: index + 1, cells, fault: None });
+        }
+        let at = rows
+            .iter()
+            .take(HEADER_ROW_MAX)
+            .position(|row| [C::Title].iter().all(|column| row.cells.iter().any(|cell| column_of(cell) == Some(*column))))
+            .ok_or_else(|| {
+                Text::new(
+                    "見出し行に「データセット_タイトル」または「データ名称」の列がありません。オープンデータ一覧の標準の列名を使ってください。",
+                    "no header row has the column `データセット_タイトル` or `データ名称`; use the standard column names of the open data inventory",
+                )
+            })?;
+        let mut rows = rows.split_off(at);
+        let header = rows.remove(0).cells;
+        let mut columns = HashMap::new();
+        for (index, cell) in header.iter().enumerate() {
+            if let Some(column) = column_of(cell) {
+                columns.entry(column).or_insert(index);
+            }
+        }
+        rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
+        for row in &mut rows {
+            row.fault = shape_fault(row, header.len());
+        }
+        if let Some(last) = rows.last()
+            && last.cells.len() < header.len()
+            && doubt.is_none()
+        {
+            doubt = Some(Text::new(
+                format!("最後の行（{} 行目）の列が足りません。ファイルが途中で切れていないか確認してください。", last.number),
+                format!("the last row (row {}) has too few columns; check that the file is whole", last.number),
+            ));
+        }
+        Ok(Inventory { columns, header, rows, notices: decoded.notice.into_iter().collect(), doubt })
+    }
+
+    fn cell<'r>(&self, row: &'r Row, column: Column) -> &'r str {
+        self.columns.get(&column).and_then(|index| row.cells.get(*index)).map(String::as_str).unwrap_or_default()
+    }
+
+    /// One record for each dataset, in the order of their first rows.
+    fn records(&self, vocabulary: &Vocabulary, base: &Url) -> Vec<Result<HarvestedRecord, RecordFailure>> {
+        let mut order: Vec<(Option<String>, Vec<&Row>)> = Vec::new();
+        let mut by_id: HashMap<String, usize> = HashMap::new();
+        let mut by_title: HashMap<(String, String), usize> = HashMap::new();
+        for row in &self.rows {
+            let title = fold(self.cell(row, C::Title));
+            let key = (title.clone(), fold(&self.publisher(row)));
+            let declared = self.declared_id(row);
+            let known = match &declared {
+                Some(id) => by_id.get(id).copied(),
+                None => by_title.get(&key).copied(),
+            };
+            let group = known.unwrap_or_else(|| {
+                let id = declared.clone().or_else(|| (!title.is_empty()).then(|| self.title_id(row)));
+                order.push((id, Vec::new()));
+                order.len() - 1
+            });
+            if let Some(id) = declared {
+                by_id.entry(id).or_insert(group);
+            }
+            by_title.entry(key).or_insert(group);
+            order[group].1.push(row);
+        }
+        order.into_iter().map(|(id, rows)| self.record(id, &rows, vocabulary, base)).collect()
+    }
+
+    /// データセット_ID; in the older layout NO, which counts within its body only.
+    fn declared_id(&self, row: &Row) -> Option<String> {
+        let id = self.cell(row, C::Id);
+        if !id.is_empty() {
+            return Some(narrow(id));
+        }
+        if self.columns.contains_key(&C::Id) {
+            return None;
+        }
+        let number = narrow(self.cell(row, C::Number));
+        let code = self.code(row);
+        (!number.is_empty()).then(|| if code.is_empty() { number.clone() } else { format!("{code}-{number}") })
+    }
+
+    /// The identity of a dataset without any id.
+    fn title_id(&self, row: &Row) -> String {
+        let publisher = Some(self.code(row)).filter(|code| !code.is_empty()).unwrap_or_else(|| self.publisher(row));
+        let title = self.cell(row, C::Title);
+        if publisher.is_empty() { title.to_owned() } else { format!("{publisher}:{title}") }
+    }
+
+    /// The local government code; spreadsheets drop its leading zero.
+    fn code(&self, row: &Row) -> String {
+        let code = narrow(self.cell(row, C::Code));
+        let padded = format!("0{code}");
+        if code.len() == 5 && is_local_government_code(&padded) { padded } else { code }
+    }
+
+    fn publisher(&self, row: &Row) -> String {
+        let name = self.cell(row, C::Publisher);
+        if name.is_empty() { format!("{}{}", self.cell(row, C::Prefecture), self.cell(row, C::Municipality)) } else { name.to_owned() }
+    }
+
+    fn record(&self, id: Option<String>, rows: &[&Row], vocabulary: &Vocabulary, base: &Url) -> Result<HarvestedRecord, RecordFailure> {
+        let numbers: Vec<String> = rows.iter().map(|row| row.number.to_string()).collect();
+        let position = format!("row {}", numbers.join(", "));
+        let at_ja = format!("{} 行目", numbers.join("・"));
+        let raw = self.raw(rows);
+        let fail = |cause: Text| RecordFailure {
+            remote_id: id.clone(),
+            position: position.clone(),
+            cause: Text::new(format!("{at_ja}: {}", cause.ja), format!("{position}: {}", cause.en)),
+            raw: Some(raw.clone()),
+        };
+        // A dataset with one unreadable row would lose that file, so none of it is taken over.
+        if let Some((row, fault)) = rows.iter().find_map(|row| row.fault.as_ref().map(|fault| (row, fault))) {
+            let mut failure = fail(fault.clone());
+            if rows.len() > 1 {
+                failure.cause = Text::new(format!("{} 行目: {}", row.number, fault.ja), format!("row {}: {}", row.number, fault.en));
+            }
+            return Err(failure);
+        }
+        let Some(first) = rows.first() else {
+            return Err(fail(Text::new("行がありません。", "there is no row")));
+        };
+        let title = self.cell(first, C::Title);
+        if title.is_empty() {
+            return Err(fail(Text::new("データセットのタイトルがありません。入力してください。", "the dataset has no title; give it one")));
+        }
+        let Some(remote_id) = id.clone() else {
+            return Err(fail(Text::new("データセット_ID もタイトルもありません。", "there is neither データセット_ID nor a title")));
+        };
+        if let Some(other) = rows.iter().find(|row| !self.cell(row, C::Title).is_empty() && fold(self.cell(row, C::Title)) != fold(title)) {
+            return Err(fail(Text::new(
+                format!("同じ ID「{remote_id}」に異なるタイトル「{title}」と「{}」があります。データセットごとに別の ID を付けてください。", self.cell(other, C::Title)),
+                format!("the id `{remote_id}` stands for `{title}` and for `{}`; give each dataset an id of its own", self.cell(other, C::Title)),
+            )));
+        }
+        let mut record = Record::new(vocabulary);
+        record.notices = self.notices.clone();
+        self.dataset(&mut record, first, base);
+        let mut licences: Vec<(Option<String>, Option<String>)> = Vec::new();
+        let mut distributions = Vec::new();
+        for row in rows {
+            let (licence, format) = self.licence_and_format(&mut record, row);
+            for distribution in self.distributions(&mut record, row, &format, base) {
+                if !distributions.contains(&distribution) {
+                    distributions.push(distribution);
+                    licences.push(licence.clone());
+                }
+            }
+            if distributions.is_empty() {
+                record.draft.licence.clone_from(&licence.0);
+                record.draft.licence_text.clone_from(&licence.1);
+            }
+        }
+        if let Some(first) = licences.first().cloned() {
+            (record.draft.licence, record.draft.licence_text) = first.clone();
+            for (distribution, own) in distributions.iter_mut().zip(licences).filter(|(_, own)| *own != first) {
+                distribution.licence = own.0;
+                distribution.extras.extend(own.1.map(|words| ("licence_text".to_owned(), words)));
+            }
+        }
+        record.draft.distributions = Some(distributions);
+        let remote_url = record.draft.landing_page.clone();
+        record.finish(remote_id, remote_url, &position, raw.clone())
+    }
+
+    fn dataset(&self, record: &mut Record<'_>, row: &Row, base: &Url) {
+        let cell = |column| self.cell(row, column);
+        record.draft.title = cell(C::Title).to_owned();
+        record.draft.identifier = Some(narrow(cell(C::Id))).filter(|id| !id.is_empty());
+        record.draft.description = cell(C::Description).to_owned();
+        for word in cell(C::Keywords).split([';', '；', ',', '，', '、', '､', '\n']) {
+            record.keyword(word);
+        }
+        for theme in cell(C::Theme).split([';', '；', ',', '，', '、', '\n']) {
+            record.theme(&[theme]);
+        }
+        record.draft.landing_page = record.address("landing_page", cell(C::Url), Some(base), None);
+        if self.is_file(cell(C::Url)) {
+            record.draft.landing_page = None;
+        }
+        record.draft.creator = some(cell(C::Creator));
+        let telephone = match (cell(C::ContactTelephone), cell(C::ContactExtension)) {
+            ("", _) => None,
+            (number, "") => Some(number.to_owned()),
+            (number, extension) => Some(format!("{number}（内線 {extension}）")),
+        };
+        let form = record.address("contact_form", cell(C::ContactForm), Some(base), None);
+        let contact = ContactPoint { name: some(cell(C::ContactName)), email: some(cell(C::ContactEmail)), telephone, url: form };
+        record.draft.contact_point = Some(contact).filter(|contact| *contact != ContactPoint::default());
+        record.frequency(cell(C::Frequency));
+        record.draft.issued = record.moment("公開日", cell(C::Issued)).map(jst_day);
+        record.draft.modified = record.moment("最終更新日", cell(C::Modified));
+        record.draft.spatial = some(cell(C::Spatial)).map(|label| Spatial { label: Some(label), ..Spatial::default() });
+        match period(cell(C::Temporal)) {
+            Some(period) => record.draft.temporal = Some(period),
+            None => record.extra("temporal", cell(C::Temporal)),
+        }
+        record.draft.language = languages(cell(C::Language));
+        record.draft.version = some(cell(C::Version));
+        record.draft.conforms_to = cell(C::ConformsTo).split([';', '；', '\n']).filter_map(some).collect();
+        let publisher = self.publisher(row);
+        for (key, value) in [
+            ("subtitle", cell(C::Subtitle)),
+            ("universal_menu", cell(C::Menu)),
+            ("documentation", cell(C::Documents)),
+            ("provenance", cell(C::Provenance)),
+            ("contact_remarks", cell(C::ContactRemarks)),
+            ("remarks", cell(C::Remarks)),
+            ("publisher_name", &publisher),
+        ] {
+            record.extra(key, value);
+        }
+    }
+
+    /// The licence and the format cell of a row. Files are published in which these stand one column beside their headers.
+    fn licence_and_format(&self, record: &mut Record<'_>, row: &Row) -> ((Option<String>, Option<String>), String) {
+        let (licence, format, status) = (self.cell(row, C::Licence), self.cell(row, C::Format), self.cell(row, C::FileStatus));
+        let known_licence = |text: &str| !text.is_empty() && record.vocabulary.find_licence(text).is_some();
+        if known_licence(format) && !known_licence(licence) {
+            record.notice(
+                "ライセンスが 1 列左（ファイル形式の列）に入力されていたため、読み替えました。列のずれを直してください。",
+                "the licence stood one column to the left, under the format, and was read from there; mend the shifted columns",
+            );
+            let format = if formats(licence).is_empty() { "" } else { licence };
+            let licence = record.licence(&[self.cell(row, C::Format)]);
+            return (licence, format.to_owned());
+        }
+        if format.is_empty() && !status.is_empty() && formats(status).iter().all(|format| KNOWN_FORMATS.contains(&format.as_str())) {
+            record.notice(
+                "ファイル形式が「ファイル_ステータス」の列に入力されていたため、読み替えました。列のずれを直してください。",
+                "the format stood under ファイル_ステータス and was read from there; mend the shifted columns",
+            );
+            return (record.licence(&[licence]), status.to_owned());
+        }
+        (record.licence(&[licence]), format.to_owned())
+    }
+
+    /// The files of a row: the one it names, else one for each format behind its page.
+    fn distributions(&self, record: &mut Record<'_>, row: &Row, format: &str, base: &Url) -> Vec<DistributionDraft> {
+        let cell = |column| self.cell(row, column);
+        let mut extras = BTreeMap::new();
+        for (key, column) in [
+            ("status", C::FileStatus),
+            ("terms", C::FileTerms),
+            ("documentation", C::FileDocuments),
+            ("api", C::Api),
+            ("rights", C::FileRights),
+        ] {
+            if !cell(column).is_empty() && cell(column) != format {
+                extras.insert(key.to_owned(), cell(column).to_owned());
+            }
+        }
+        let mut download_url = record.address("ファイル_ダウンロードURL", cell(C::FileDownloadUrl), Some(base), Some(&mut extras));
+        let mut access_url = record.address("ファイル_アクセスURL", cell(C::FileAccessUrl), Some(base), Some(&mut extras));
+        let names_file = download_url.is_some() || access_url.is_some() || !cell(C::FileId).is_empty() || !cell(C::FileTitle).is_empty();
+        if !names_file {
+            let address = crate::convert::usable_url(cell(C::Url), Some(base)).filter(|_| !cell(C::Url).is_empty());
+            match address {
+                Some(address) if self.is_file(&address) => download_url = Some(address),
+                address => access_url = address,
+            }
+        }
+        let formats = formats(format);
+        let size = cell(C::FileSize);
+        let byte_size = byte_size(size);
+        if byte_size.is_none() && !size.is_empty() {
+            extras.insert("size".to_owned(), size.to_owned());
+        }
+        let draft = DistributionDraft {
+            title: cell(C::FileTitle).to_owned(),
+            description: cell(C::FileDescription).to_owned(),
+            access_url,
+            download_url,
+            byte_size,
+            issued: record.moment("ファイル_公開日", cell(C::FileIssued)).map(jst_day),
+            modified: record.moment("ファイル_最終更新日", cell(C::FileModified)),
+            language: languages(cell(C::FileLanguage)),
+            conforms_to: cell(C::FileConformsTo).split([';', '；', '\n']).filter_map(some).collect(),
+            identifier: some(cell(C::FileId)),
+            extras,
+            ..DistributionDraft::default()
+        };
+        if names_file || draft.download_url.is_some() {
+            let by_name = draft.download_url.as_deref().and_then(format_of_file_name).or_else(|| format_of_file_name(&draft.title));
+            let format = formats.first().cloned().filter(|_| formats.len() == 1).or(by_name).or_else(|| formats.first().cloned());
+            return vec![DistributionDraft { format, ..draft }];
+        }
+        if draft.access_url.is_none() {
+            return Vec::new();
+        }
+        if formats.is_empty() {
+            return vec![draft];
+        }
+        formats.into_iter().map(|format| DistributionDraft { title: format.clone(), format: Some(format), ..draft.clone() }).collect()
+    }
+
+    /// Whether an address is that of a file and not of a page.
+    fn is_file(&self, url: &str) -> bool {
+        let path = url.split_once("://").map_or("", |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
+        format_of_file_name(path).is_some_and(|format| KNOWN_FORMATS.contains(&format.as_str()) && format != "HTML")
+    }
+
+    /// The rows as CSV with their header.
+    fn raw(&self, rows: &[&Row]) -> String {
+        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+        // Writing to memory cannot fail.
+        let _ = writer.write_record(&self.header);
+        for row in rows {
+            let _ = writer.write_record(&row.cells);
+        }
+        String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+/// Formats that tell a file from a page, and a format cell from another.
+const KNOWN_FORMATS: &[&str] = &[
+    "CSV", "XLSX", "XLS", "PDF", "HTML", "GEOJSON", "JSON", "XML", "RDF", "KML", "KMZ", "SHP", "ZIP", "GTFS", "DOC", "DOCX", "TXT", "JTD", "GPKG",
+    "3DTILES", "CITYGML", "LAS", "TSV", "PARQUET", "PNG", "JPEG", "PPTX", "ODS", "DBF", "PRJ", "SHX", "GIF", "TIFF", "TIF", "DXF", "DWG", "7Z",
+];
+
+fn column_of(cell: &str) -> Option<Column> {
+    let folded = fold(cell);
+    NAMES.iter().find(|(_, names)| names.iter().any(|name| fold(name) == folded)).map(|(column, _)| *column)
+}
+
+/// Why a row cannot belong to a header of so many columns.
+fn shape_fault(row: &Row, columns: usize) -> Option<Text> {
+    let found = row.cells.len();
+    if found < columns {
+        return Some(Text::new(
+            format!("列が {found} しかありません（見出しは {columns} 列）。区切りや改行を確認してください。"),
+            format!("there are only {found} columns where the header has {columns}; check commas and line breaks"),
+        ));
+    }
+    row.cells[columns..].iter().any(|cell| !cell.is_empty()).then(|| {
+        Text::new(
+            format!("列が {found} あります（見出しは {columns} 列）。値の中のカンマは引用符「\"」で囲んでください。"),
+            format!("there are {found} columns where the header has {columns}; put values that hold commas into quotation marks"),
+        )
+    })
+}
+
+/// The line of a quotation mark that is still open at the end.
+fn unterminated_quote(text: &str, delimiter: char) -> Option<usize> {
+    let (mut line, mut opened, mut at_field_start) = (1, None, true);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\n' {
+            line += 1;
+        }
+        if opened.is_some() {
+            if c == '"' {
+                if chars.peek() == Some(&'"') {
+                    chars.next();
+                } else {
+                    opened = None;
+                }
+            }
+            continue;
+        }
+        if c == '"' && at_field_start {
+            opened = Some(line);
+        }
+        at_field_start = c == delimiter || c == '\n' || c == '\r';
+    }
+    opened
+}
+
+/// Full-width letters and digits made half-width, as ids are compared.
+fn narrow(text: &str) -> String {
+    text.nfkc().collect::<String>().trim().to_owned()
+}
+
+/// `CSV,　HTML`, `pdf;xls`, `pdf・xls(x)` → short names, without repetition.
+fn formats(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || ",，、､;；・/／".contains(c)) {
+        let word = word.nfkc().collect::<String>().to_lowercase().replace("xls(x)", "xlsx").replace("doc(x)", "docx");
+        if let Some(format) = normalize_format(&word)
+            && !found.contains(&format)
+        {
+            found.push(format);
+        }
+    }
+    found
+}
+
+/// `8053`, `8,053`, `8.1 KB`; `None` for anything else.
+fn byte_size(text: &str) -> Option<i64> {
+    let text: String = text.nfkc().collect::<String>().to_lowercase().replace([',', ' '], "");
+    let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let factor = match &text[digits.len()..] {
+        "" | "b" | "byte" | "bytes" | "バイト" => 1.0,
+        "k" | "kb" => 1024.0,
+        "m" | "mb" => 1024.0 * 1024.0,
+        "g" | "gb" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let size = digits.parse::<f64>().ok()? * factor;
+    (0.0..9e15).contains(&size).then_some(size.round() as i64)
+}
+
+fn languages(text: &str) -> Vec<String> {
+    let mut codes = Vec::new();
+    for code in text.split([';', '；', ',', '、', ' ', '　']).filter(|word| !word.is_empty()).filter_map(language_code) {
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    codes
+}
+
+/// `2023/4/1～2024/3/31`, `開始年月日/終了年月日 : 2024年2月1日/2024年7月1日`, `2024-04-01/2025-03-31`; `None` when neither side is a date.
+fn period(text: &str) -> Option<Temporal> {
+    let text = text.rsplit([':', '：']).next().unwrap_or_default().trim();
+    let splits = text.char_indices().filter(|(_, c)| matches!(c, '～' | '〜' | '~' | '/' | '／' | 'ら' | '-' | '−' | '－'));
+    for (at, separator) in splits {
+        let (before, after) = (text[..at].trim().trim_end_matches('か'), text[at + separator.len_utf8()..].trim().trim_end_matches("まで"));
+        let (start, end) = (day(before), day(after));
+        let one_side_open = "～〜~ら".contains(separator) && (before.is_empty() || after.is_empty());
+        let whole = (start.is_some() && end.is_some()) || (one_side_open && (start.is_some() || end.is_some()));
+        let in_order = !matches!((start, end), (Some(start), Some(end)) if end < start);
+        if whole && in_order {
+            return Some(Temporal { start, end });
+        }
+    }
+    day(text).map(|only| Temporal { start: Some(only), end: Some(only) })
+}
+
+fn day(text: &str) -> Option<NaiveDate> {
+    parse_moment(text).map(jst_day)
+}
+
+fn some(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(csv: &str) -> Vec<Result<HarvestedRecord, RecordFailure>> {
+        let inventory = Inventory::read(csv.as_bytes()).unwrap();
+        inventory.records(&Vocabulary::built_in(), &Url::parse("https://www.city.example.jp/od/list.csv").unwrap())
+    }
+
+    #[test]
+    fn the_older_layout_makes_one_dataset_per_row() {
+        let records = records(
+            "都道府県コード又は市区町村コード,NO,都道府県名,市区町村名,データ名称,データ概要,データ形式,分類,更新頻度,URL,API対応有無,ライセンス,登録日,最終更新日,備考\n\
+             342025,０１,広島県,呉市,避難所一覧,概要,\"CSV,　HTML\",司法・安全・環境,１年に１回,https://data.example.jp/dataset/a,無,CC BY 4.0,2022-05-17,2022/7/14,\n\
+             342025,2,広島県,呉市,人口,,XLSX,謎の分類,たまに,https://data.example.jp/files/a.xlsx,有,ご自由に,,,備考です\n",
+        );
+        let first = records[0].as_ref().unwrap();
+        assert_eq!(first.remote_id, "342025-01");
+        assert_eq!(first.draft.themes, ["gr_1400"]);
+        assert_eq!(first.draft.licence.as_deref(), Some("CC-BY-4.0"));
+        assert_eq!(first.draft.accrual_periodicity.as_deref(), Some("annual"));
+        assert_eq!(first.draft.issued, NaiveDate::from_ymd_opt(2022, 5, 17));
+        assert_eq!(first.draft.modified.map(jst_day), NaiveDate::from_ymd_opt(2022, 7, 14));
+        let distributions = first.draft.distributions.as_ref().unwrap();
+        assert_eq!(distributions.iter().map(|it| it.format.as_deref().unwrap()).collect::<Vec<_>>(), ["CSV", "HTML"]);
+        assert_eq!(distributions[0].access_url.as_deref(), Some("https://data.example.jp/dataset/a"));
+        assert!(first.notices.is_empty(), "{:?}", first.notices);
+
+        let second = records[1].as_ref().unwrap();
+        assert_eq!(second.draft.keywords, ["謎の分類"]);
+        assert_eq!((second.draft.licence.as_deref(), second.draft.licence_text.as_deref()), (None, Some("ご自由に")));
+        assert_eq!(second.draft.extras["accrual_periodicity"], "たまに");
+        assert_eq!(second.notices.len(), 3);
+        let file = &second.draft.distributions.as_ref().unwrap()[0];
+        assert_eq!(file.download_url.as_deref(), Some("https://data.example.jp/files/a.xlsx"));
+        assert_eq!(second.draft.landing_page, None);
+    }
+
+    const NEW_HEADER: &str = "データセット_ID,全国地方公共団体コード,地方公共団体名,データセット_タイトル,データセット_キーワード,データセット_対象期間,ファイル_タイトル,ファイル_ダウンロードURL,ファイル形式,ファイル_ライセンス,ファイル_サイズ\n";
+
+    #[test]
+    fn rows_of_one_dataset_are_its_files() {
+        let records = records(&format!(
+            "オープンデータ一覧,,,,,,,,,,\n{NEW_HEADER}\
+             A1,342025,呉市,避難所,防災；避難,2023/4/1～2024/3/31,一つ目,https://example.jp/1.csv,,CC BY 4.0,\"8,053\"\n\
+             B1,342025,呉市,トイレ,,,,https://example.jp/3.csv,csv,CC0,\n\
+             ,342025,呉市,避難所,,,二つ目,https://example.jp/2.xlsx,,CC0,2 KB\n\
+             ,,,,,,,,,,\n"
+        ));
+        assert_eq!(records.len(), 2);
+        let first = records[0].as_ref().unwrap();
+        assert_eq!((first.remote_id.as_str(), first.draft.identifier.as_deref()), ("A1", Some("A1")));
+        assert_eq!(first.draft.keywords, ["防災", "避難"]);
+        assert_eq!(first.draft.temporal.as_ref().unwrap().end, NaiveDate::from_ymd_opt(2024, 3, 31));
+        let files = first.draft.distributions.as_ref().unwrap();
+        assert_eq!(files.iter().map(|file| file.byte_size).collect::<Vec<_>>(), [Some(8053), Some(2048)]);
+        assert_eq!(files.iter().map(|file| file.format.as_deref().unwrap()).collect::<Vec<_>>(), ["CSV", "XLSX"]);
+        assert_eq!((first.draft.licence.as_deref(), files[0].licence.as_deref(), files[1].licence.as_deref()), (Some("CC-BY-4.0"), None, Some("CC0-1.0")));
+    }
+
+    #[test]
+    fn a_bad_row_fails_its_dataset_and_no_other() {
+        let records = records(&format!(
+            "{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\nA2,342025,呉市,短い行\nA3,342025,呉市,トイレ,,,,https://example.jp/3.csv,csv,CC0,1\n\
+             A4,342025,呉市,,,,,https://example.jp/4.csv,csv,CC0,1\nA5,342025,呉市,長い,,,,https://example.jp/5.csv,csv,CC0,1,,x\n"
+        ));
+        assert_eq!(records.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false, false]);
+        let failure = records[1].as_ref().unwrap_err();
+        assert_eq!((failure.remote_id.as_deref(), failure.position.as_str()), (Some("A2"), "row 3"));
+        assert!(failure.cause.ja.contains("3 行目"), "{}", failure.cause.ja);
+        assert!(records[3].as_ref().unwrap_err().cause.en.contains("title"));
+    }
+
+    #[test]
+    fn one_id_for_two_titles_is_refused() {
+        let records = records(&format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\nA1,342025,呉市,トイレ,,,,https://example.jp/3.csv,csv,CC0,1\n"));
+        assert_eq!(records.len(), 1);
+        assert!(records[0].as_ref().unwrap_err().cause.en.contains("トイレ"));
+    }
+
+    #[test]
+    fn shifted_columns_are_read_and_noted() {
+        let records = records(&format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,CC BY 4.0,,1\n"));
+        let record = records[0].as_ref().unwrap();
+        assert_eq!(record.draft.licence.as_deref(), Some("CC-BY-4.0"));
+        assert_eq!(record.draft.distributions.as_ref().unwrap()[0].format.as_deref(), Some("CSV"));
+        assert!(record.notices[0].ja.contains("1 列左"));
+    }
+
+    #[test]
+    fn truncation_is_noticed() {
+        let whole = format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\n");
+        assert_eq!(Inventory::read(whole.as_bytes()).unwrap().doubt, None);
+        for cut in [
+            format!("{whole}A2,342025,呉市,\"トイ"),
+            format!("{whole}A2,342025,呉市,トイレ,,"),
+        ] {
+            assert!(Inventory::read(cut.as_bytes()).unwrap().doubt.is_some(), "{cut}");
+        }
+        let within_character = &whole.as_bytes()[..whole.find("避").unwrap() + 1];
+        assert!(Inventory::read(within_character).unwrap().doubt.is_some());
+    }
+
+    #[test]
+    fn a_file_without_the_columns_is_refused() {
+        for text in ["", "a,b,c\n1,2,3\n", "日付,人数\n2024-01-01,3\n"] {
+            assert!(Inventory::read(text.as_bytes()).unwrap_err().ja.contains("データセット_タイトル"), "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_in_the_usual_spellings() {
+        let expected = Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: NaiveDate::from_ymd_opt(2024, 7, 1) });
+        for text in ["開始年月日/終了年月日 : 2024年2月1日/2024年7月1日", "2024/2/1～2024/7/1", "2024-02-01/2024-07-01", "令和6年2月1日から令和6年7月1日まで", "2024/2/1/2024/7/1"] {
+            assert_eq!(period(text), expected, "{text}");
+        }
+        assert_eq!(period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));
+        for text in ["", "毎年", "～", "2024/7/1～2024/2/1"] {
+            assert_eq!(period(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use std::collections::BTreeMap;
+
+use minato_catalog::HarvestKind::Ckan;
+use minato_catalog::{Vocabulary, jst_day};
+use minato_harvest::{Listing, content_hash};
+use serde_json::{Value, json};
+
+use crate::stub::{Answer, Asked, Stub, harvest, harvest_with, html, ok, redirect, source, status};
+
+fn package(n: usize) -> Value {
+    json!({
+        "id": format!("id-{n:04}"), "name": format!("dataset-{n:04}"), "title": format!("データ{n}"), "private": false, "state": "active", "type": "dataset",
+        "resources": [{"id": format!("r-{n}"), "name": "CSV", "url": format!("https://example.jp/{n}.csv"), "format": "CSV", "size": "120"}],
+    })
+}
+
+fn page(asked: &Asked, packages: &[Value]) -> Value {
+    let number = |name: &str| asked.parameter(name).unwrap().parse::<usize>().unwrap();
+    let results: Vec<&Value> = packages.iter().skip(number("start")).take(number("rows")).collect();
+    json!({"success": true, "result": {"count": packages.len(), "results": results}})
+}
+
+fn packages(count: usize) -> Vec<Value> {
+    (0..count).map(package).collect()
+}
+
+async fn portal(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Stub {
+    Stub::start(answer).await
+}
+
+#[tokio::test]
+async fn all_pages_are_read() {
+    let all = packages(250);
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 250 });
+    assert_eq!(outcome.records.len(), 250);
+    assert_eq!(stub.asked().len(), 3);
+    assert!(stub.asked().iter().all(|asked| asked.path == "/api/3/action/package_search" && asked.parameter("sort").as_deref() == Some("name asc")));
+}
+
+#[tokio::test]
+async fn every_field_finds_its_place() {
+    let record = json!({
+        "id": "abc", "name": "hinanjo", "title": "避難所一覧", "notes": "説明", "title_translated": {"ja": "避難所一覧", "en": "Shelters"},
+        "tags": [{"name": "防災", "display_name": "防災"}, {"name": "x".repeat(101)}], "groups": [{"name": "gr_1400", "title": "司法・安全・環境"}, {"name": "etc", "title": "謎の分類"}],
+        "license_id": "cc-by", "license_title": "クリエイティブ・コモンズ 表示", "url": "https://www.city.example.jp/page",
+        "author": "危機管理課", "author_email": "kiki@example.jp", "maintainer": "情報課", "version": "2", "private": false, "state": "active",
+        "metadata_created": "2022-03-31T16:00:00.000000", "metadata_modified": "2024-03-31T16:00:00.000000",
+        "organization": {"name": "kure", "title": "呉市"},
+        "extras": [{"key": "frequency", "value": "年１回"}, {"key": "spatial", "value": "{\"type\":\"Point\",\"coordinates\":[132.5,34.2]}"},
+            {"key": "temporal_start", "value": "2023-04-01"}, {"key": "language", "value": "[\"http://publications.europa.eu/resource/authority/language/JPN\"]"},
+            {"key": "独自", "value": "値"}],
+        "resources": [
+            {"id": "r1", "name": "一覧", "url": "/files/a.csv", "format": "ＣＳＶ", "mimetype": "text/csv", "size": 1234, "created": "2022-04-01T00:00:00", "last_modified": "2024-03-31T15:30:00.5", "description": "d"},
+            {"id": "r2", "name": "頁", "url": "https://www.city.example.jp/page2", "format": "HTML"},
+            {"id": "r3", "name": "変な URL", "url": "ここ//:", "format": "PDF", "license_id": "独自ルール"},
+            {"id": "r4", "name": "消えた", "url": "https://example.jp/x", "state": "deleted"}],
+    });
+    let stub = portal(move |asked| crate::stub::json(&page(asked, std::slice::from_ref(&record)))).await;
+    let outcome = harvest(Ckan, &stub, "/ckan/api/3/action/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 1 });
+    assert_eq!(stub.asked()[0].path, "/ckan/api/3/action/package_search");
+    let record = &outcome.records[0];
+    assert_eq!(record.remote_id, "abc");
+    assert_eq!(record.remote_url, Some(stub.url("/ckan/dataset/hinanjo")));
+    let draft = &record.draft;
+    assert_eq!(draft.slug.as_deref(), Some("hinanjo"));
+    assert_eq!((draft.title.as_str(), draft.title_en.as_deref(), draft.description.as_str()), ("避難所一覧", Some("Shelters"), "説明"));
+    assert_eq!(draft.keywords, ["防災", "謎の分類"]);
+    assert_eq!(draft.themes, ["gr_1400"]);
+    assert_eq!(draft.licence.as_deref(), Some("CC-BY-4.0"));
+    assert_eq!((draft.creator.as_deref(), draft.version.as_deref()), (Some("危機管理課"), Some("2")));
+    let contact = draft.contact_point.as_ref().unwrap();
+    assert_eq!((contact.name.as_deref(), contact.email.as_deref()), (Some("情報課"), Some("kiki@example.jp")));
+    assert_eq!(draft.accrual_periodicity.as_deref(), Some("annual"));
+    assert_eq!(draft.issued.unwrap().to_string(), "2022-04-01", "CKAN's times are UTC, days here are Japanese");
+    assert_eq!(draft.modified.map(jst_day).unwrap().to_string(), "2024-04-01");
+    assert_eq!(draft.spatial.as_ref().unwrap().bbox, Some([132.5, 34.2, 132.5, 34.2]));
+    assert_eq!(draft.temporal.as_ref().unwrap().start.unwrap().to_string(), "2023-04-01");
+    assert_eq!(draft.language, ["ja"]);
+    let extras: BTreeMap<_, _> = draft.extras.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(extras, BTreeMap::from([("publisher_name", "呉市"), ("独自", "値")]));
+    let [file, page, odd] = draft.distributions.as_deref().unwrap() else { panic!("{:?}", draft.distributions) };
+    assert_eq!(file.identifier.as_deref(), Some("r1"));
+    assert_eq!(file.download_url, Some(stub.url("/ckan/files/a.csv").replace("/ckan", "")));
+    assert_eq!((file.format.as_deref(), file.media_type.as_deref(), file.byte_size), (Some("CSV"), Some("text/csv"), Some(1234)));
+    assert_eq!(file.modified.unwrap().to_rfc3339(), "2024-03-31T15:30:00.500+00:00");
+    assert_eq!((page.download_url.as_deref(), page.access_url.as_deref()), (None, Some("https://www.city.example.jp/page2")));
+    assert_eq!(odd.extras["licence_text"], "独自ルール");
+    assert_eq!(draft.check(&Vocabulary::built_in()), []);
+    assert!(record.notices.iter().any(|notice| notice.ja.contains("独自ルール")), "{:?}", record.notices);
+    assert!(record.raw.contains("謎の分類"));
+}
+
+#[tokio::test]
+async fn unchanged_records_have_the_same_hash() {
+    let all = packages(3);
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let hashes = |outcome: crate::stub::Outcome| outcome.records.iter().map(|record| content_hash(&record.draft)).collect::<Vec<_>>();
+    let (first, second) = (hashes(harvest(Ckan, &stub, "/").await), hashes(harvest(Ckan, &stub, "/").await));
+    assert_eq!(first, second);
+    assert_ne!(first[0], first[1]);
+}
+
+#[tokio::test]
+async fn one_malformed_record_does_not_stop_the_others() {
+    let mut all = packages(5);
+    all[1]["resources"] = json!("none");
+    all[2]["title"] = json!({"a": 1});
+    all[2]["name"] = json!("");
+    all[3] = json!("what");
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.ids(), ["id-0000", "id-0004"]);
+    let failed: Vec<_> = outcome.failures.iter().map(|failure| failure.remote_id.as_deref()).collect();
+    assert_eq!(failed, [Some("id-0001"), Some("id-0002"), None]);
+    assert!(outcome.failures[0].cause.en.contains("resources"));
+    assert!(outcome.incomplete().contains("no id"), "a record that cannot be named may be any");
+}
+
+#[tokio::test]
+async fn a_failed_record_with_an_id_leaves_the_listing_complete() {
+    let mut all = packages(3);
+    all[1]["resources"] = json!(7);
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 3 });
+    assert_eq!(outcome.failures[0].remote_id.as_deref(), Some("id-0001"));
+}
+
+#[tokio::test]
+async fn records_that_are_not_public_are_absent() {
+    let mut all = packages(5);
+    all[1]["private"] = json!(true);
+    all[2]["state"] = json!("deleted");
+    all[3]["state"] = json!("draft");
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.ids(), ["id-0000", "id-0004"]);
+    assert_eq!(outcome.listing, Listing::Complete { total: 5 });
+    assert!(outcome.failures.is_empty());
+}
+
+#[tokio::test]
+async fn a_fault_between_pages_is_no_end() {
+    for fault in [
+        status(500),
+        status(403),
+        html(),
+        crate::stub::json(&json!({"success": false, "error": {"message": "Search error"}})),
+        ok("application/json", r#"{"success": true, "result": {"count": 250, "results": [{"id""#),
+        Answer { claimed_length: Some(9999), ..ok("application/json", "{") },
+        crate::stub::json(&json!({"success": true, "result": {"count": 250, "results": []}})),
+        crate::stub::json(&json!({"success": true, "result": {"count": 249, "results": [package(100)]}})),
+        crate::stub::json(&json!({"success": true, "result": {"count": 250}})),
+        crate::stub::json(&json!({"success": true, "result": {"results": [package(100)]}})),
+    ] {
+        let all = packages(250);
+        let described = format!("{fault:?}");
+        let stub = portal(move |asked| match asked.parameter("start").as_deref() {
+            Some("100") => fault.clone(),
+            _ => crate::stub::json(&page(asked, &all)),
+        })
+        .await;
+        let outcome = harvest(Ckan, &stub, "/").await;
+        assert!(matches!(outcome.listing, Listing::Incomplete { .. }), "{described}: {:?}", outcome.listing);
+        assert_eq!(outcome.records.len(), 100, "{described}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_answers_nonsense_from_the_start_has_failed() {
+    for (fault, word) in [
+        (status(500), "500"),
+        (html(), "HTML"),
+        (crate::stub::json(&json!({"success": false, "error": {"message": "Solr is down"}})), "Solr is down"),
+        (ok("application/json", "{\"success\": tr"), "JSON"),
+        (crate::stub::json(&json!([])), "success"),
+        (status(403), "403"),
+        (redirect("http://10.0.0.1/"), "10.0.0.1"),
+    ] {
+        let stub = portal(move |_| fault.clone()).await;
+        let outcome = harvest(Ckan, &stub, "/").await;
+        assert!(outcome.failed().contains(word), "{word}: {:?}", outcome.listing);
+    }
+}
+
+#[tokio::test]
+async fn an_explicit_zero_is_a_complete_listing() {
+    let stub = portal(|asked| crate::stub::json(&page(asked, &[]))).await;
+    assert_eq!(harvest(Ckan, &stub, "/").await.listing, Listing::Complete { total: 0 });
+}
+
+#[tokio::test]
+async fn fewer_different_records_than_counted_are_not_all() {
+    let mut all = packages(150);
+    all[120] = package(3);
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.records.len(), 149, "a repeated record is sent once");
+    assert!(outcome.incomplete().contains("150"));
+}
+
+#[tokio::test]
+async fn endless_paging_ends() {
+    let stub = portal(|_| crate::stub::json(&json!({"success": true, "result": {"count": 1_000_000, "results": packages(100)}}))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.records.len(), 100);
+    assert!(outcome.incomplete().contains("repeats"));
+    assert_eq!(stub.asked().len(), 2);
+
+    let stub = portal(|asked| {
+        let start: usize = asked.parameter("start").unwrap().parse().unwrap();
+        crate::stub::json(&json!({"success": true, "result": {"count": start + 1000, "results": [package(start)]}}))
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert!(outcome.incomplete().contains("50 pages"));
+}
+
+#[tokio::test]
+async fn a_closed_search_is_gone_round_by_the_list() {
+    for code in [400, 403, 404, 409] {
+        let stub = portal(move |asked| match asked.path.as_str() {
+            "/api/3/action/package_list" => crate::stub::json(&json!({"success": true, "result": ["dataset-0001", "dataset-0002"]})),
+            "/api/3/action/package_show" => {
+                let name = asked.parameter("id").unwrap();
+                crate::stub::json(&json!({"success": true, "result": package(name[8..].parse().unwrap())}))
+            }
+            _ => status(code),
+        })
+        .await;
+        let outcome = harvest(Ckan, &stub, "/").await;
+        assert_eq!(outcome.listing, Listing::Complete { total: 2 }, "{code}");
+        assert_eq!(outcome.ids(), ["id-0001", "id-0002"]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_shown_leaves_the_listing_in_doubt() {
+    let stub = portal(|asked| match (asked.path.as_str(), asked.parameter("id").as_deref()) {
+        ("/api/3/action/package_list", _) => crate::stub::json(&json!({"success": true, "result": ["dataset-0001", "dataset-0002"]})),
+        (_, Some("dataset-0002")) => crate::stub::json(&json!({"success": true, "result": package(2)})),
+        _ => status(403),
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.ids(), ["id-0002"]);
+    assert_eq!((outcome.failures[0].remote_id.as_deref(), outcome.failures[0].position.as_str()), (None, "dataset-0001"));
+    outcome.incomplete();
+}
+
+#[tokio::test]
+async fn one_organization_can_be_asked_for() {
+    let stub = portal(|asked| {
+        assert_eq!(asked.parameter("fq").as_deref(), Some("organization:\"kure-city\""));
+        crate::stub::json(&page(asked, &packages(1)))
+    })
+    .await;
+    let mut only = source(Ckan, &stub.url(""));
+    only.remote_organization = Some("kure-city".into());
+    assert_eq!(harvest_with(&only, stub.settings()).await.listing, Listing::Complete { total: 1 });
+
+    let stub = portal(|asked| match asked.path.as_str() {
+        "/api/3/action/package_list" => crate::stub::json(&json!({"success": true, "result": ["a", "b"]})),
+        "/api/3/action/package_show" if asked.parameter("id").as_deref() == Some("a") => {
+            let mut mine = package(1);
+            mine["organization"] = json!({"name": "kure-city"});
+            crate::stub::json(&json!({"success": true, "result": mine}))
+        }
+        "/api/3/action/package_show" => crate::stub::json(&json!({"success": true, "result": package(2)})),
+        _ => status(404),
+    })
+    .await;
+    only.url = stub.url("");
+    assert_eq!(harvest_with(&only, stub.settings()).await.ids(), ["id-0001"]);
+}
+
+#[tokio::test]
+async fn a_closed_receiver_ends_the_run() {
+    let all = packages(250);
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let client = minato_harvest::Client::new(stub.settings()).unwrap();
+    let (records, mut received) = tokio::sync::mpsc::channel(1);
+    let (source, vocabulary) = (source(Ckan, &stub.url("/")), Vocabulary::built_in());
+    let reading = minato_harvest::run(&source, &client, &vocabulary, records);
+    let leaving = async move {
+        received.recv().await;
+        drop(received);
+    };
+    let (listing, ()) = tokio::join!(reading, leaving);
+    assert!(matches!(listing, Listing::Incomplete { .. }));
+    assert_eq!(stub.asked().len(), 1);
+}

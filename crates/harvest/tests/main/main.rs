@@ -1,0 +1,7 @@
+//! Sources that behave well and badly, over HTTP on loopback.
+
+mod ckan;
+mod client;
+mod dcat;
+mod open_data_list;
+mod stub;

@@ -1,0 +1,625 @@
+//! From what was typed to tantivy queries: terms, their alternatives, and tiers.
+
+use std::sync::LazyLock;
+
+use tantivy::query::{
+    BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, Query, RegexQuery, TermQuery,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Searcher, Term};
+
+use crate::analysis::{Piece, for_each_segment, is_function_word, pairs, words};
+use crate::level::{LEVEL, LevelQuery};
+use crate::normalize::{fold_kana, is_cjk, is_kana, is_kanji, is_katakana, normalize};
+use crate::readings::kana_of_romaji;
+use crate::schema::{Fields, TextField, TextKind};
+use crate::synonyms::Synonyms;
+use crate::vocabulary::Vocabulary;
+use crate::{Facet, Scope};
+
+/// A query is read up to here; nobody types more, and a pasted page finds by its beginning.
+pub const QUERY_CHARS_MAX: usize = 512;
+/// Terms used of a query; the first ones.
+pub const QUERY_TERMS_MAX: usize = 16;
+/// Characters used of one term.
+const TERM_CHARS_MAX: usize = 64;
+const WORDS_MAX: usize = 16;
+const ALTERNATIVES_MAX: usize = 24;
+const SURFACES_MAX: usize = 6;
+const EXPANSIONS_MAX: usize = 8;
+
+const PAIRS_WEIGHT: f32 = 0.5;
+const EQUIVALENT_WEIGHT: f32 = 0.6;
+const RELATED_WEIGHT: f32 = 0.3;
+const ERA_WEIGHT: f32 = 0.9;
+const ALTERNATIVES_TIE: f32 = 0.1;
+const FIELDS_TIE: f32 = 0.2;
+/// Score of a term that is a format, and what an organization's own data gain by being named.
+const FORMAT_SCORE: f32 = 3.0;
+const ORGANIZATION_SCORE: f32 = 5.0;
+
+/// Ends of questions; what stands before them is the query.
+#[rustfmt::skip]
+const REQUESTS: &[&str] = &[
+    "を教えてください", "を教えて下さい", "を教えてほしい", "を教えて", "教えてください", "教えて", "を知りたいです", "を知りたい", "が知りたいです", "が知りたい",
+    "知りたい", "はありますか", "がありますか", "ありますか", "はありませんか", "があるか", "はある", "はどこですか", "はどこにありますか", "はどこ", "どこですか",
+    "どこにありますか", "を探しています", "を探している", "を探す", "を探したい", "探しています", "を調べたい", "を見たい", "が見たい", "が欲しい", "がほしい", "を欲しい",
+    "をください", "をお願いします", "について", "に関するデータ", "に関する情報", "に関して", "のデータ", "の情報", "は何ですか", "とは何ですか", "とは", "を検索", "を一覧で",
+];
+
+/// Words that say little in a catalog of data; optional beside others.
+const SOFT: &[&str] = &["一覧", "データ", "情報", "リスト", "数", "一覧表", "について", "オープンデータ", "data", "list"];
+
+/// One part of a query that must match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueryTerm {
+    /// Normalized.
+    pub(crate) text: String,
+    /// Kana folded.
+    pub(crate) folded: String,
+    /// Optional beside others.
+    pub(crate) soft: bool,
+    /// In quotes: no likes.
+    pub(crate) exact: bool,
+}
+
+impl QueryTerm {
+    pub(crate) fn new(text: &str) -> QueryTerm {
+        let text: String = text.chars().take(TERM_CHARS_MAX).collect();
+        let folded = fold_kana(&text);
+        QueryTerm { soft: SOFT.contains(&text.as_str()), folded, text, exact: false }
+    }
+}
+
+/// The terms of a query. Nothing in it is an error: other signs than letters separate, a quote without its end is one of them.
+pub(crate) fn read_query(query: &str) -> Vec<QueryTerm> {
+    let clipped: String = query.chars().take(QUERY_CHARS_MAX).collect();
+    let normalized = normalize(&clipped);
+    let mut text = normalized.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '"');
+    while let Some(shorter) =
+        REQUESTS.iter().find_map(|request| text.strip_suffix(request)).map(str::trim_end).filter(|rest| !rest.is_empty())
+    {
+        text = shorter;
+    }
+    let mut terms: Vec<QueryTerm> = Vec::new();
+    let quotes = text.matches('"').count() / 2 * 2;
+    for (index, piece) in text.split('"').enumerate() {
+        let quoted = index % 2 == 1 && index < quotes;
+        if quoted {
+            let phrase: Vec<&str> =
+                piece.split(|c: char| is_separator(c) && c != ' ').map(str::trim).filter(|part| !part.is_empty()).collect();
+            let phrase = phrase.join(" ");
+            if phrase.contains(char::is_alphanumeric) {
+                terms.push(QueryTerm { exact: true, soft: false, ..QueryTerm::new(&phrase) });
+            }
+            continue;
+        }
+        for part in piece.split(is_separator) {
+            let part = part.trim_matches(|c: char| !c.is_alphanumeric());
+            if part.contains(char::is_alphanumeric) && !is_function_word(part) {
+                terms.push(QueryTerm::new(part));
+            }
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    terms.retain(|term| seen.insert(term.folded.clone()));
+    terms.truncate(QUERY_TERMS_MAX);
+    if terms.iter().all(|term| term.soft) {
+        terms.iter_mut().for_each(|term| term.soft = false);
+    }
+    terms
+}
+
+fn is_separator(c: char) -> bool {
+    !(c.is_alphanumeric()
+        || matches!(c, 'ー' | '々' | '〇' | '・' | '.' | '-' | '\'' | '%' | '+' | '#' | '@')
+        || crate::normalize::is_cjk(c))
+}
+
+/// Another way of saying a term.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Alternative {
+    /// Normalized.
+    pub(crate) text: String,
+    pub(crate) weight: f32,
+}
+
+/// What is needed to make queries.
+pub(crate) struct Planner<'a> {
+    pub(crate) fields: &'a Fields,
+    pub(crate) searcher: &'a Searcher,
+    pub(crate) synonyms: &'a Synonyms,
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) scope: &'a Scope,
+}
+
+const ALL_TEXTS: [TextKind; 6] =
+    [TextKind::Title, TextKind::Keyword, TextKind::Organization, TextKind::Description, TextKind::Distribution, TextKind::Other];
+
+impl Planner<'_> {
+    /// The term itself first, then its likes.
+    pub(crate) fn alternatives(&self, term: &QueryTerm) -> Vec<Alternative> {
+        let mut found = vec![Alternative { text: term.text.clone(), weight: 1.0 }];
+        if term.exact {
+            return found;
+        }
+        let mut seen = std::collections::HashSet::from([term.folded.clone()]);
+        let mut add = |text: &str, weight: f32| {
+            if seen.insert(fold_kana(text)) {
+                found.push(Alternative { text: text.to_owned(), weight });
+            }
+        };
+        for (text, equivalent) in self.synonyms.of(&term.folded) {
+            add(text, if equivalent { EQUIVALENT_WEIGHT } else { RELATED_WEIGHT });
+        }
+        if term.folded.is_ascii() && term.folded.len() >= 4 {
+            let other = match term.folded.strip_suffix('s') {
+                Some(singular) => singular.to_owned(),
+                None => format!("{}s", term.folded),
+            };
+            add(&other, ERA_WEIGHT);
+            for (text, equivalent) in self.synonyms.of(&other) {
+                add(text, if equivalent { EQUIVALENT_WEIGHT } else { RELATED_WEIGHT });
+            }
+        }
+        for text in other_eras(&term.text) {
+            add(&text, ERA_WEIGHT);
+        }
+        let kana = if term.folded.chars().count() >= 2 && term.folded.chars().all(is_kana) {
+            Some(term.folded.clone())
+        } else if term.folded.is_ascii() && term.folded.len() >= 5 {
+            kana_of_romaji(&term.folded).filter(|kana| kana.chars().count() >= 3)
+        } else {
+            None
+        };
+        if let Some(kana) = kana {
+            // What is typed in kana is meant by its reading; katakana words mostly stand for themselves.
+            let weight = if term.text.chars().all(is_katakana) { EQUIVALENT_WEIGHT } else { 1.0 };
+            for surface in self.vocabulary.surfaces(&kana, self.scope, SURFACES_MAX) {
+                add(surface, weight);
+                for (text, equivalent) in self.synonyms.of(surface) {
+                    if equivalent {
+                        add(text, EQUIVALENT_WEIGHT * weight);
+                    }
+                }
+            }
+            for (text, equivalent) in self.synonyms.of(&kana) {
+                if equivalent {
+                    add(text, EQUIVALENT_WEIGHT);
+                }
+            }
+        }
+        found.truncate(ALTERNATIVES_MAX);
+        found
+    }
+
+    /// A term as a query over all texts.
+    pub(crate) fn term(&self, term: &QueryTerm, alternatives: &[Alternative]) -> Box<dyn Query> {
+        let mut disjuncts = self.text_disjuncts(alternatives, &ALL_TEXTS);
+        if !term.exact {
+            if let Some(format) = format_of(&term.folded) {
+                disjuncts.push(self.constant(self.fields.facet(Facet::Format), format, FORMAT_SCORE));
+            }
+            if let Some(slug) = self.vocabulary.organization(&term.folded) {
+                disjuncts.push(self.constant(self.fields.facet(Facet::Organization), slug, 1.0));
+                let own = self.constant(self.fields.facet(Facet::Organization), slug, ORGANIZATION_SCORE);
+                return Box::new(BooleanQuery::new(vec![(Occur::Must, dismax(disjuncts, ALTERNATIVES_TIE)), (Occur::Should, own)]));
+            }
+        }
+        dismax(disjuncts, ALTERNATIVES_TIE)
+    }
+
+    /// A term on some texts only, as in `title:避難所`.
+    pub(crate) fn term_on(&self, term: &QueryTerm, kinds: &[TextKind]) -> Box<dyn Query> {
+        dismax(self.text_disjuncts(&self.alternatives(term), kinds), ALTERNATIVES_TIE)
+    }
+
+    fn text_disjuncts(&self, alternatives: &[Alternative], kinds: &[TextKind]) -> Vec<Box<dyn Query>> {
+        let mut disjuncts = Vec::new();
+        for alternative in alternatives {
+            let word_pieces = words(&alternative.text);
+            let weight = alternative.weight;
+            self.push_phrases(&mut disjuncts, &word_pieces, kinds, |field| field.words, weight);
+            match Shape::of(&alternative.text) {
+                Shape::Latin => {}
+                Shape::Single | Shape::TwoKanji => self.push_longer_words(&mut disjuncts, &word_pieces, kinds, weight * PAIRS_WEIGHT),
+                // バス is in バスケット: as pairs it counts little.
+                Shape::ShortKana => {
+                    self.push_phrases(&mut disjuncts, &pairs(&alternative.text), kinds, |field| field.pairs, weight * PAIRS_WEIGHT * 0.2);
+                }
+                Shape::Long => {
+                    self.push_phrases(&mut disjuncts, &pairs(&alternative.text), kinds, |field| field.pairs, weight * PAIRS_WEIGHT);
+                }
+            }
+        }
+        disjuncts
+    }
+
+    /// The pieces as a phrase in each field, the fields as a disjunction-max; nothing when no document has them all.
+    fn push_phrases(
+        &self,
+        disjuncts: &mut Vec<Box<dyn Query>>,
+        pieces: &[Piece],
+        kinds: &[TextKind],
+        field_of: impl Fn(&TextField) -> Field,
+        weight: f32,
+    ) {
+        let Some(first) = pieces.first() else { return };
+        let weight = weight / (pieces.len() as f32).sqrt();
+        let mut queries: Vec<Box<dyn Query>> = Vec::new();
+        for kind in kinds {
+            let text = self.fields.text(*kind);
+            let field = field_of(&text);
+            let terms: Vec<(usize, Term)> =
+                pieces.iter().map(|piece| (piece.position - first.position, Term::from_field_text(field, &piece.text))).collect();
+            if !terms.iter().all(|(_, term)| self.exists(term)) {
+                continue;
+            }
+            let query: Box<dyn Query> = match terms.as_slice() {
+                [(_, term)] => Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)),
+                _ => Box::new(PhraseQuery::new_with_offset(terms)),
+            };
+            queries.push(Box::new(BoostQuery::new(query, text.boost * weight)));
+        }
+        if !queries.is_empty() {
+            disjuncts.push(dismax(queries, FIELDS_TIE));
+        }
+    }
+
+    /// Words that begin with a short term: 避難 finds 避難所, and 京都 not 東京都.
+    fn push_longer_words(&self, disjuncts: &mut Vec<Box<dyn Query>>, pieces: &[Piece], kinds: &[TextKind], weight: f32) {
+        let [piece] = pieces else { return };
+        let mut queries: Vec<Box<dyn Query>> = Vec::new();
+        for kind in kinds {
+            let text = self.fields.text(*kind);
+            for word in self.words_beginning(text.words, &piece.text) {
+                let term = Term::from_field_text(text.words, &word);
+                let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+                queries.push(Box::new(BoostQuery::new(query, text.boost * weight)));
+            }
+        }
+        if !queries.is_empty() {
+            disjuncts.push(dismax(queries, FIELDS_TIE));
+        }
+    }
+
+    /// The most frequent longer words of a field that begin so.
+    fn words_beginning(&self, field: Field, prefix: &str) -> Vec<String> {
+        let mut end = prefix.to_owned();
+        end.push(char::MAX);
+        let mut found: Vec<(u32, String)> = Vec::new();
+        for reader in self.searcher.segment_readers() {
+            let Ok(index) = reader.inverted_index(field) else { continue };
+            let Ok(mut stream) = index.terms().range().gt(prefix.as_bytes()).lt(end.as_bytes()).into_stream() else { continue };
+            let mut seen = 0;
+            while stream.advance() && seen < 200 {
+                seen += 1;
+                let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
+                let frequency = stream.value().doc_freq;
+                match found.iter_mut().find(|(_, known)| known == word) {
+                    Some((count, _)) => *count += frequency,
+                    None => found.push((frequency, word.to_owned())),
+                }
+            }
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.into_iter().take(EXPANSIONS_MAX).map(|(_, word)| word).collect()
+    }
+
+    fn exists(&self, term: &Term) -> bool {
+        self.searcher.segment_readers().iter().any(|reader| {
+            reader.inverted_index(term.field()).and_then(|index| Ok(index.get_term_info(term)?)).is_ok_and(|info| info.is_some())
+        })
+    }
+
+    fn constant(&self, field: Field, value: &str, score: f32) -> Box<dyn Query> {
+        Box::new(ConstScoreQuery::new(raw(field, value), score))
+    }
+
+    /// Tier 1: every term, in any of its forms; soft terms only add.
+    pub(crate) fn all_terms(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Box<dyn Query> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = terms
+            .iter()
+            .map(|(term, alternatives)| (if term.soft { Occur::Should } else { Occur::Must }, self.term(term, alternatives)))
+            .collect();
+        match clauses.len() {
+            0 => Box::new(EmptyQuery),
+            1 => clauses.remove(0).1,
+            _ => Box::new(BooleanQuery::new(clauses)),
+        }
+    }
+
+    /// What a relaxed query counts: the words of each term, lone kanji joined to their neighbour, split where words only glue.
+    pub(crate) fn units(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Vec<QueryTerm> {
+        let mut units: Vec<QueryTerm> = Vec::new();
+        for (term, _) in terms.iter().filter(|(term, _)| !term.soft) {
+            if term.exact || term.text.chars().all(is_kana) || self.vocabulary.organization(&term.folded).is_some() {
+                units.push(term.clone());
+                continue;
+            }
+            units.extend(split_words(&term.text).iter().map(|word| QueryTerm::new(word)));
+        }
+        let mut seen = std::collections::HashSet::new();
+        units.retain(|unit| seen.insert(unit.folded.clone()));
+        if units.iter().any(|unit| !unit.soft) {
+            units.retain(|unit| !unit.soft);
+        }
+        units.truncate(WORDS_MAX);
+        units
+    }
+
+    /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all.
+    pub(crate) fn some_units(&self, all_terms: Box<dyn Query>, units: &[QueryTerm], least: usize) -> Box<dyn Query> {
+        let height = units.len() as f32 + 1.0;
+        let cap = (LEVEL - 1.0) / (height + 1.0);
+        let clauses: Vec<(Occur, Box<dyn Query>)> = units
+            .iter()
+            .map(|unit| {
+                let inner = self.term(unit, &self.alternatives(unit));
+                (Occur::Should, Box::new(LevelQuery { inner, levels: 1.0, cap }) as Box<dyn Query>)
+            })
+            .collect();
+        let some = BooleanQuery::with_minimum_required_clauses(clauses, least.max(1));
+        let first = LevelQuery { inner: all_terms, levels: height, cap };
+        Box::new(BooleanQuery::new(vec![(Occur::Should, Box::new(some)), (Occur::Should, Box::new(first))]))
+    }
+
+    /// The last resort: terms as parts of words, such as the 川 of 河川. A word that is one in itself stays one: 京都 never finds 東京都.
+    pub(crate) fn within_words(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Option<Box<dyn Query>> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        for (term, alternatives) in terms.iter().filter(|(term, _)| !term.soft) {
+            let mut disjuncts = vec![self.term(term, alternatives)];
+            match Shape::of(&term.text) {
+                Shape::Single => {
+                    let pattern = format!("{0}.?|.{0}", term.folded);
+                    for kind in ALL_TEXTS {
+                        let text = self.fields.text(kind);
+                        if let Ok(query) = RegexQuery::from_pattern(&pattern, text.pairs) {
+                            disjuncts.push(Box::new(BoostQuery::new(Box::new(query), text.boost * PAIRS_WEIGHT)));
+                        }
+                    }
+                }
+                Shape::TwoKanji if split_words(&term.text).len() < 2 && words(&term.text).len() == 1 => {}
+                Shape::Latin => {}
+                Shape::TwoKanji | Shape::ShortKana | Shape::Long => {
+                    self.push_phrases(&mut disjuncts, &pairs(&term.text), &ALL_TEXTS, |field| field.pairs, PAIRS_WEIGHT);
+                }
+            }
+            clauses.push((Occur::Must, dismax(disjuncts, ALTERNATIVES_TIE)));
+        }
+        (!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>)
+    }
+}
+
+/// How a term is written decides how its pairs may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// No kana or kanji.
+    Latin,
+    /// One kanji.
+    Single,
+    TwoKanji,
+    /// Kana only, at most three.
+    ShortKana,
+    Long,
+}
+
+impl Shape {
+    fn of(text: &str) -> Shape {
+        let chars = text.chars().count();
+        if !text.chars().any(is_cjk) {
+            Shape::Latin
+        } else if chars == 1 && text.chars().all(is_kanji) {
+            Shape::Single
+        } else if chars == 2 && text.chars().any(is_kanji) {
+            Shape::TwoKanji
+        } else if chars <= 3 && text.chars().all(is_kana) {
+            Shape::ShortKana
+        } else {
+            Shape::Long
+        }
+    }
+}
+
+/// The words of a term. A lone kanji says nothing by itself and stays with the word before it (港 of 港区 is not searched alone).
+pub(crate) fn split_words(text: &str) -> Vec<String> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    let mut open = false;
+    let mut lone_before = false;
+    for_each_segment(text, |start, segment| {
+        if !segment.contains(char::is_alphanumeric) || is_function_word(segment) {
+            open = false;
+            return;
+        }
+        let lone = segment.chars().count() == 1;
+        match found.last_mut() {
+            Some((_, end)) if open && (lone || lone_before) => *end = start + segment.len(),
+            _ => found.push((start, start + segment.len())),
+        }
+        open = true;
+        lone_before = lone && found.last().is_some_and(|(from, to)| to - from == segment.len());
+    });
+    found.into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
+}
+
+pub(crate) fn raw(field: Field, value: &str) -> Box<dyn Query> {
+    Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
+}
+
+pub(crate) fn dismax(mut disjuncts: Vec<Box<dyn Query>>, tie: f32) -> Box<dyn Query> {
+    match disjuncts.len() {
+        0 => Box::new(EmptyQuery),
+        1 => disjuncts.remove(0),
+        _ => Box::new(DisjunctionMaxQuery::with_tie_breaker(disjuncts, tie)),
+    }
+}
+
+/// The format that a folded term names.
+fn format_of(folded: &str) -> Option<&'static str> {
+    static KNOWN: LazyLock<Vec<(String, &'static str)>> = LazyLock::new(|| {
+        [
+            ("csv", "CSV"),
+            ("tsv", "TSV"),
+            ("json", "JSON"),
+            ("geojson", "GEOJSON"),
+            ("xlsx", "XLSX"),
+            ("xls", "XLS"),
+            ("excel", "XLSX"),
+            ("エクセル", "XLSX"),
+            ("pdf", "PDF"),
+            ("xml", "XML"),
+            ("rdf", "RDF"),
+            ("kml", "KML"),
+            ("kmz", "KMZ"),
+            ("shp", "SHP"),
+            ("shape", "SHP"),
+            ("シェープ", "SHP"),
+            ("シェープファイル", "SHP"),
+            ("zip", "ZIP"),
+            ("gtfs", "GTFS"),
+            ("gtfs-jp", "GTFS"),
+            ("html", "HTML"),
+            ("txt", "TXT"),
+            ("word", "DOCX"),
+            ("docx", "DOCX"),
+            ("gpkg", "GPKG"),
+            ("citygml", "CITYGML"),
+            ("las", "LAS"),
+            ("parquet", "PARQUET"),
+        ]
+        .map(|(word, format)| (fold_kana(word), format))
+        .into()
+    });
+    KNOWN.iter().find(|(word, _)| word == folded).map(|(_, format)| *format)
+}
+
+/// 2024年度 ⇄ 令和6年度, both ways; h30, s63 and r6 too.
+fn other_eras(text: &str) -> Vec<String> {
+    let digits_at = text.find(|c: char| c.is_ascii_digit());
+    let (head, rest) = match digits_at {
+        Some(at) => text.split_at(at),
+        None if text.contains("元年") => (text.split("元年").next().unwrap_or_default(), "1年"),
+        None => return Vec::new(),
+    };
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, tail) = rest.split_at(digits);
+    let tail = if text.contains("元年") {
+        text.split("元年").nth(1).map_or(tail.to_owned(), |tail| format!("年{tail}"))
+    } else {
+        tail.to_owned()
+    };
+    if !matches!(tail.as_str(), "" | "年" | "年度") {
+        return Vec::new();
+    }
+    let Ok(number) = number.parse::<i32>() else { return Vec::new() };
+    const ERAS: [(&str, &str, i32, i32); 3] = [("令和", "r", 2018, 9999), ("平成", "h", 1988, 2019), ("昭和", "s", 1925, 1989)];
+    let mut found = Vec::new();
+    if head.is_empty() && (1926..2100).contains(&number) {
+        for (name, letter, base, last) in ERAS {
+            let year = number - base;
+            if year >= 1 && number <= last {
+                found.push(format!("{name}{year}{tail}"));
+                if year == 1 && !tail.is_empty() {
+                    found.push(format!("{name}元{tail}"));
+                }
+                found.push(format!("{letter}{year}"));
+            }
+        }
+    } else if let Some((name, letter, base, _)) =
+        ERAS.iter().find(|(name, letter, ..)| head == *name || head == *letter).filter(|_| (1..=64).contains(&number))
+    {
+        found.push(format!("{}{tail}", base + number));
+        found.push(format!("{name}{number}{tail}"));
+        if number == 1 {
+            found.push(format!("{name}元{}", if tail.is_empty() { "年" } else { &tail }));
+        }
+        found.push(format!("{letter}{number}"));
+    }
+    found.retain(|other| other != text);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, expected: &str) {
+        let terms: Vec<String> = read_query(query)
+            .iter()
+            .map(|term| format!("{}{}{}", term.text, if term.soft { "?" } else { "" }, if term.exact { "!" } else { "" }))
+            .collect();
+        assert_eq!(terms.join(" "), expected, "{query}");
+    }
+
+    #[test]
+    fn requests_signs_and_soft_words() {
+        check("焼津市の避難場所を知りたい", "焼津市の避難場所");
+        check("ＡＥＤはありますか？", "aed");
+        check("保育園について教えてください。", "保育園");
+        check("人口、世帯,年齢別", "人口 世帯 年齢別");
+        check("避難所 一覧", "避難所 一覧?");
+        check("一覧", "一覧");
+        check("データ 一覧", "データ 一覧");
+        check("PM2.5", "pm2.5");
+        check("教えて", "教えて");
+        check("「ごみ」（収集）", "ごみ 収集");
+        check("避難所 避難所", "避難所");
+    }
+
+    #[test]
+    fn quotes_brackets_and_control_characters_are_no_errors() {
+        check("\"避難所 一覧\" 呉市", "避難所 一覧! 呉市");
+        check("\"避難所 一覧", "避難所 一覧?");
+        check("(避難所", "避難所");
+        check("避難所\u{0}\u{7}一覧\u{1b}", "避難所 一覧?");
+        check("()[]{}\"':*?~^!+-&|\\/", "");
+        check("", "");
+    }
+
+    #[test]
+    fn long_queries_are_cut() {
+        assert!(read_query(&"避難所 ".repeat(4_000)).len() <= QUERY_TERMS_MAX);
+        let many: String = (0..1_000).map(|number| format!("語{number} ")).collect();
+        assert_eq!(read_query(&many).len(), QUERY_TERMS_MAX);
+        assert_eq!(read_query(&"字".repeat(10_000))[0].text.chars().count(), TERM_CHARS_MAX);
+    }
+
+    #[test]
+    fn words_keep_lone_kanji_with_their_neighbour() {
+        for (text, expected) in [
+            ("焼津市の避難場所", "焼津市 避難 場所"),
+            ("保険所", "保険所"),
+            ("港区", "港区"),
+            ("津波避難ビル", "津波 避難 ビル"),
+            ("呉市人口", "呉市 人口"),
+        ] {
+            assert_eq!(split_words(text).join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn years_in_both_calendars() {
+        for (text, expected) in [
+            ("2024年度", "令和6年度 r6"),
+            ("令和6年度", "2024年度 r6"),
+            ("2019", "令和1 r1 平成31 h31"),
+            ("平成元年", "1989年 平成1年 h1"),
+            ("h30", "2018 平成30"),
+            ("2024年版", ""),
+            ("避難所", ""),
+            ("99999999999", ""),
+        ] {
+            assert_eq!(other_eras(text).join(" "), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_query_panics(text in "\\PC{0,80}") {
+            for term in read_query(&text) {
+                let _ = other_eras(&term.text);
+                let _ = split_words(&term.text);
+            }
+        }
+    }
+}

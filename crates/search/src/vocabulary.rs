@@ -1,0 +1,617 @@
+//! The words of the catalog itself: for corrections, readings and suggestions.
+//!
+//! Every entry knows who may see it: how many open datasets hold it, and for hidden datasets, of which organization.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::analysis::for_each_segment;
+use crate::normalize::{fold, fold_kana, is_cjk, is_kana, is_kanji, is_katakana, normalize};
+use crate::readings::{fold_reading, fold_romaji, kana_of_romaji, reading, reading_until_unknown, romaji, simplify_romaji};
+use crate::{Scope, Suggestion, SuggestionKind};
+
+/// Longer entries are never typed whole.
+const ENTRY_CHARS_MAX: usize = 24;
+const TITLE_CHARS_MAX: usize = 60;
+const GRAM_WORDS_MAX: usize = 3;
+/// Word n-grams are suggested from this many datasets on.
+const SUGGESTED_FROM: u32 = 3;
+/// Keys looked at for one prefix.
+const KEYS_SCANNED_MAX: usize = 20_000;
+
+const WORD: u8 = 1;
+const TITLE: u8 = 2;
+const KEYWORD: u8 = 4;
+const ORGANIZATION: u8 = 8;
+/// May be offered as a correction.
+const TARGET: u8 = 16;
+
+/// What the builder needs of one dataset.
+#[derive(Debug, Default)]
+pub(crate) struct Source<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) keywords: &'a [String],
+    pub(crate) organization: &'a str,
+    pub(crate) organization_slug: &'a str,
+    pub(crate) organization_id: Uuid,
+    pub(crate) files: &'a str,
+    pub(crate) open: bool,
+}
+
+/// Collects entries dataset by dataset.
+#[derive(Default)]
+pub(crate) struct Builder {
+    entries: HashMap<Box<str>, Draft>,
+    organizations: HashMap<Uuid, u32>,
+    slugs: HashMap<Box<str>, Box<str>>,
+    seen: HashMap<String, (u8, String)>,
+    documents: usize,
+}
+
+struct Draft {
+    text: Box<str>,
+    kinds: u8,
+    open: u32,
+    hidden: Vec<(u32, u32)>,
+}
+
+impl Builder {
+    pub(crate) fn add(&mut self, source: &Source<'_>) {
+        self.documents += 1;
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        let mut note = |folded: String, kinds: u8, text: &str| {
+            let entry = seen.entry(folded).or_insert_with(|| (0, text.to_owned()));
+            if kinds > entry.0 {
+                entry.1 = text.to_owned();
+            }
+            entry.0 |= kinds;
+        };
+        let title = normalize(source.title);
+        if title.chars().count() <= TITLE_CHARS_MAX {
+            note(fold_kana(&title), TITLE, source.title.trim());
+        }
+        note(fold(source.organization), ORGANIZATION | TARGET, source.organization.trim());
+        for keyword in source.keywords {
+            if keyword.chars().count() <= TITLE_CHARS_MAX {
+                note(fold(keyword), KEYWORD | TARGET, keyword.trim());
+            }
+            note_words(&normalize(keyword), &mut note);
+        }
+        note_words(&title, &mut note);
+        for name in source.files.lines() {
+            note_words(&normalize(name), &mut note);
+        }
+
+        let organizations = self.organizations.len() as u32;
+        let organization = *self.organizations.entry(source.organization_id).or_insert(organizations);
+        for (folded, (kinds, text)) in seen.drain() {
+            if folded.is_empty() {
+                continue;
+            }
+            let entry = self.entries.entry(folded.into_boxed_str()).or_insert_with(|| Draft {
+                text: text.as_str().into(),
+                kinds: 0,
+                open: 0,
+                hidden: Vec::new(),
+            });
+            if kinds & !entry.kinds > entry.kinds {
+                entry.text = text.into();
+            }
+            entry.kinds |= kinds;
+            if source.open {
+                entry.open += 1;
+            } else {
+                match entry.hidden.iter_mut().find(|(owner, _)| *owner == organization) {
+                    Some((_, count)) => *count += 1,
+                    None => entry.hidden.push((organization, 1)),
+                }
+            }
+        }
+        self.seen = seen;
+        for name in organization_names(source.organization) {
+            self.slugs.entry(name.into_boxed_str()).or_insert_with(|| source.organization_slug.into());
+        }
+    }
+
+    pub(crate) fn build(self) -> Vocabulary {
+        let mut entries = Vec::new();
+        let mut names: Vec<(Box<str>, Draft)> = self.entries.into_iter().collect();
+        names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // Rare pairs of words are noise in a large catalog; in a small one they are all there is.
+        let rare = if self.documents > 20_000 { 2 } else { 1 };
+        let mut keys: Vec<(String, u32)> = Vec::new();
+        let mut readings: Vec<(Box<str>, u32)> = Vec::new();
+        for (folded, draft) in names {
+            let frequency = draft.open + draft.hidden.iter().map(|(_, count)| count).sum::<u32>();
+            if frequency < rare && draft.kinds & (KEYWORD | TITLE | ORGANIZATION) == 0 {
+                continue;
+            }
+            let number = entries.len() as u32;
+            let normalized = normalize(&draft.text);
+            let suggested = draft.kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
+            if suggested {
+                let kana = reading_until_unknown(&normalized).0;
+                let latin = romaji(&kana);
+                keys.push((folded.to_string(), number));
+                if !kana.is_empty() {
+                    keys.push((fold_reading(&kana), number));
+                    keys.push((kana, number));
+                }
+                if latin.len() >= 2 {
+                    keys.push((fold_romaji(&latin), number));
+                    keys.push((latin, number));
+                }
+            }
+            let chars = folded.chars().count();
+            if draft.kinds & TARGET != 0
+                && chars <= ENTRY_CHARS_MAX
+                && let Some(reading) = reading(&normalized)
+            {
+                let reading = fold_reading(&reading);
+                if reading.chars().count() >= 2 {
+                    readings.push((reading.into_boxed_str(), number));
+                }
+            }
+            entries.push(Entry {
+                mask: mask(&folded),
+                chars: u16::try_from(chars).unwrap_or(u16::MAX),
+                folded,
+                text: draft.text,
+                kinds: draft.kinds,
+                open: draft.open,
+                hidden: draft.hidden.into_boxed_slice(),
+            });
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        readings.sort_unstable();
+        let mut arena = String::with_capacity(keys.iter().map(|(key, _)| key.len()).sum());
+        let mut offsets = Vec::with_capacity(keys.len());
+        for (key, number) in keys {
+            let start = arena.len() as u32;
+            arena.push_str(&key);
+            offsets.push((start, arena.len() as u32, number));
+        }
+        entries.shrink_to_fit();
+        readings.shrink_to_fit();
+        Vocabulary { entries, readings, arena, keys: offsets, organizations: self.organizations, slugs: self.slugs }
+    }
+}
+
+/// Notes the runs of one script and the 1–3-grams of words.
+fn note_words(normalized: &str, note: &mut impl FnMut(String, u8, &str)) {
+    for_each_run(normalized, |run| {
+        let chars = run.chars().count();
+        if (2..=ENTRY_CHARS_MAX).contains(&chars) && !run.chars().all(|c| c.is_numeric()) {
+            note(fold_kana(run), TARGET, run);
+        }
+    });
+    // Words and the gaps between them: a gram never spans punctuation or a function word's edge.
+    let mut recent: Vec<(usize, usize, bool)> = Vec::new();
+    for_each_segment(normalized, |start, segment| {
+        if !segment.contains(char::is_alphanumeric) {
+            recent.clear();
+            return;
+        }
+        let glue = crate::analysis::is_function_word(segment);
+        recent.push((start, start + segment.len(), glue));
+        if recent.len() > GRAM_WORDS_MAX {
+            recent.remove(0);
+        }
+        if glue {
+            return;
+        }
+        for (first, &(from, _, starts_with_glue)) in recent.iter().enumerate() {
+            let gram = &normalized[from..start + segment.len()];
+            let chars = gram.chars().count();
+            let only_numbers = gram.chars().all(|c| c.is_numeric() || c == '.' || c == '年' || c == '月' || c == '日' || c == '度');
+            let lone = recent.len() - first == 1;
+            if starts_with_glue || only_numbers || !(2..=ENTRY_CHARS_MAX).contains(&chars) {
+                continue;
+            }
+            let target = if lone || recent.len() - first == 2 { TARGET } else { 0 };
+            note(fold_kana(gram), WORD | target, gram);
+        }
+    });
+}
+
+/// Katakana, kanji and Latin runs.
+fn for_each_run(text: &str, mut call: impl FnMut(&str)) {
+    let script = |c: char| {
+        if is_katakana(c) {
+            1
+        } else if is_kanji(c) {
+            2
+        } else if c.is_alphabetic() && !is_cjk(c) {
+            3
+        } else {
+            0
+        }
+    };
+    let mut start = 0;
+    let mut current = 0;
+    for (at, c) in text.char_indices() {
+        let next = script(c);
+        if next != current {
+            if current != 0 {
+                call(&text[start..at]);
+            }
+            start = at;
+            current = next;
+        }
+    }
+    if current != 0 {
+        call(&text[start..]);
+    }
+}
+
+/// The folded names by which an organization is called: 焼津市 and 焼津; 広島県呉市, 呉市 and 呉.
+fn organization_names(name: &str) -> Vec<String> {
+    let folded = fold(name);
+    let mut names = vec![folded.clone()];
+    if let Some((_, city)) = folded.split_once('県').filter(|(_, city)| city.ends_with(['市', '区', '町', '村'])) {
+        names.push(city.to_owned());
+    }
+    for full in names.clone() {
+        let stem = full.trim_end_matches(['市', '区', '町', '村', '県', '都', '府']);
+        if stem.len() < full.len() && stem.chars().count() >= 2 {
+            names.push(stem.to_owned());
+        }
+    }
+    names
+}
+
+struct Entry {
+    folded: Box<str>,
+    text: Box<str>,
+    mask: u64,
+    chars: u16,
+    kinds: u8,
+    open: u32,
+    /// (organization, datasets) that only its viewers see.
+    hidden: Box<[(u32, u32)]>,
+}
+
+/// The words of the catalog as of one commit.
+#[derive(Default)]
+pub(crate) struct Vocabulary {
+    /// In order of `folded`.
+    entries: Vec<Entry>,
+    /// Folded reading → entry, sorted.
+    readings: Vec<(Box<str>, u32)>,
+    arena: String,
+    /// (start, end in `arena`, entry) in order of the key.
+    keys: Vec<(u32, u32, u32)>,
+    organizations: HashMap<Uuid, u32>,
+    /// Folded organization name → slug.
+    slugs: HashMap<Box<str>, Box<str>>,
+}
+
+/// What a scope may see of hidden datasets.
+enum Sight {
+    Open,
+    All,
+    And(HashSet<u32>),
+}
+
+impl Vocabulary {
+    fn sight(&self, scope: &Scope) -> Sight {
+        match scope {
+            Scope::Public => Sight::Open,
+            Scope::Everything => Sight::All,
+            Scope::PublicAnd(ids) => Sight::And(ids.iter().filter_map(|id| self.organizations.get(id).copied()).collect()),
+        }
+    }
+
+    /// Datasets in sight that hold an entry.
+    fn frequency(entry: &Entry, sight: &Sight) -> u32 {
+        let hidden =
+            |seen: &dyn Fn(u32) -> bool| entry.hidden.iter().filter(|(owner, _)| seen(*owner)).map(|(_, count)| count).sum::<u32>();
+        match sight {
+            Sight::Open => entry.open,
+            Sight::All => entry.open + hidden(&|_| true),
+            Sight::And(owners) => entry.open + hidden(&|owner| owners.contains(&owner)),
+        }
+    }
+
+    fn find(&self, folded: &str) -> Option<&Entry> {
+        self.entries.binary_search_by(|entry| (*entry.folded).cmp(folded)).ok().map(|index| &self.entries[index])
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether a folded word is known to the viewer.
+    pub(crate) fn knows(&self, folded: &str, scope: &Scope) -> bool {
+        self.find(folded).is_some_and(|entry| Self::frequency(entry, &self.sight(scope)) > 0)
+    }
+
+    /// The slug of the organization that is called so.
+    pub(crate) fn organization(&self, folded: &str) -> Option<&str> {
+        self.slugs.get(folded).map(|slug| &**slug)
+    }
+
+    /// Surfaces with the reading of a term in kana, most frequent first.
+    pub(crate) fn surfaces(&self, kana: &str, scope: &Scope, limit: usize) -> Vec<&str> {
+        let sight = self.sight(scope);
+        let folded_reading = fold_reading(kana);
+        let folded = fold_kana(kana);
+        let mut found: Vec<(u32, &str)> = self
+            .with_reading(&folded_reading)
+            .filter(|entry| *entry.folded != *folded)
+            .map(|entry| (Self::frequency(entry, &sight), &*entry.folded))
+            .filter(|(frequency, _)| *frequency > 0)
+            .collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.into_iter().take(limit).map(|(_, surface)| surface).collect()
+    }
+
+    fn with_reading<'a, 'b>(&'a self, reading: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
+        let from = self.readings.partition_point(|(key, _)| **key < *reading);
+        self.readings[from..]
+            .iter()
+            .take_while(move |(key, _)| **key == *reading)
+            .filter_map(|(_, number)| self.entries.get(*number as usize))
+    }
+
+    /// What a term that finds nothing was probably meant to be.
+    pub(crate) fn correct(&self, term: &str, scope: &Scope) -> Option<String> {
+        let normalized = normalize(term);
+        let folded = fold_kana(&normalized);
+        let length = folded.chars().count();
+        if !(2..=ENTRY_CHARS_MAX).contains(&length) {
+            return None;
+        }
+        let sight = self.sight(scope);
+        let mut best: Option<(u32, u32, &Entry)> = None;
+        let mut offer = |class: u32, entry| {
+            let frequency = Self::frequency(entry, &sight);
+            let better = best.is_none_or(|(best_class, best_frequency, _)| (class, frequency) > (best_class, best_frequency));
+            if frequency > 0 && better && *entry.folded != *folded {
+                best = Some((class, frequency, entry));
+            }
+        };
+        // The same reading (保険所, 保健所) is the surest; of those, one written nearly so.
+        if let Some(reading) = reading(&normalized).filter(|reading| reading.chars().count() >= 2) {
+            let reading = fold_reading(&reading);
+            for entry in self.with_reading(&reading) {
+                offer(if distance(&entry.folded, &folded, 1) <= 1 { 5 } else { 3 }, entry);
+            }
+        }
+        if folded.chars().all(|c| c.is_ascii_alphanumeric()) && length >= 4 {
+            let latin = fold_romaji(&simplify_romaji(&folded));
+            for entry in self.with_key(&latin) {
+                offer(4, entry);
+            }
+            if let Some(kana) = kana_of_romaji(&folded) {
+                let reading = fold_reading(&kana);
+                for entry in self.with_reading(&reading) {
+                    offer(4, entry);
+                }
+            }
+        }
+        let limit = if length >= 6 { 2 } else { 1 };
+        let wanted = mask(&folded);
+        for entry in &self.entries {
+            let near = usize::from(entry.chars).abs_diff(length) <= limit
+                && entry.kinds & TARGET != 0
+                && (entry.mask ^ wanted).count_ones() as usize <= 2 * limit;
+            if !near {
+                continue;
+            }
+            let apart = distance(&entry.folded, &folded, limit);
+            if apart > limit {
+                continue;
+            }
+            // Of two characters, one other is another word, unless both are kana or letters next to each other.
+            if length <= 2 || (length == 3 && folded.chars().any(is_kanji) && !shares_two(&entry.folded, &folded)) {
+                continue;
+            }
+            offer(if apart <= 1 { 2 } else { 1 }, entry);
+        }
+        best.map(|(_, _, entry)| entry.text.to_string())
+    }
+
+    fn with_key<'a, 'b>(&'a self, key: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
+        let from = self.keys.partition_point(|(start, end, _)| &self.arena[*start as usize..*end as usize] < key);
+        self.keys[from..]
+            .iter()
+            .take_while(move |(start, end, _)| &self.arena[*start as usize..*end as usize] == key)
+            .filter_map(|(_, _, number)| self.entries.get(*number as usize))
+    }
+
+    /// Adds (weight, entry) of the visible keys that begin with `form`.
+    fn scan(&self, form: &str, sight: &Sight, found: &mut Vec<(u64, u32)>) {
+        let from = self.keys.partition_point(|(start, end, _)| &self.arena[*start as usize..*end as usize] < form);
+        for (start, end, number) in self.keys[from..].iter().take(KEYS_SCANNED_MAX) {
+            if !self.arena[*start as usize..*end as usize].starts_with(form) {
+                break;
+            }
+            let Some(entry) = self.entries.get(*number as usize) else { continue };
+            let weight = weight(entry, Self::frequency(entry, sight));
+            if weight > 0 {
+                found.push((weight, *number));
+            }
+        }
+    }
+
+    /// Entries that begin with what was typed, in any script.
+    pub(crate) fn suggest(&self, prefix: &str, scope: &Scope, limit: usize) -> Vec<Suggestion> {
+        let normalized = normalize(prefix.trim());
+        let folded = fold_kana(&normalized);
+        if folded.is_empty() || limit == 0 {
+            return Vec::new();
+        }
+        let sight = self.sight(scope);
+        // As typed first; then what sounds alike.
+        let mut exact = vec![folded.clone()];
+        let mut alike = Vec::new();
+        if folded.is_ascii() {
+            let latin = simplify_romaji(&folded);
+            alike.push(fold_romaji(&latin));
+            exact.push(latin);
+        } else {
+            // An input method in the middle of a syllable: ひなんj.
+            let kana = folded.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+            if !kana.is_empty() && kana.chars().all(is_kana) {
+                alike.push(fold_reading(kana));
+                exact.push(kana.to_owned());
+            }
+        }
+        let mut best: Vec<(u64, u32)> = Vec::new();
+        let mut taken = HashSet::new();
+        for forms in [exact, alike] {
+            let mut found: Vec<(u64, u32)> = Vec::new();
+            for form in forms.iter().filter(|form| !form.is_empty()) {
+                self.scan(form, &sight, &mut found);
+            }
+            found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+            best.extend(found.into_iter().filter(|(_, number)| taken.insert(*number)));
+            if best.len() >= limit {
+                break;
+            }
+        }
+        best.truncate(limit.min(100));
+        best.into_iter()
+            .filter_map(|(weight, number)| {
+                let entry = self.entries.get(number as usize)?;
+                Some(Suggestion { text: entry.text.to_string(), kind: kind(entry.kinds), weight })
+            })
+            .collect()
+    }
+}
+
+fn kind(kinds: u8) -> SuggestionKind {
+    if kinds & ORGANIZATION != 0 {
+        SuggestionKind::Organization
+    } else if kinds & KEYWORD != 0 {
+        SuggestionKind::Keyword
+    } else if kinds & TITLE != 0 {
+        SuggestionKind::Title
+    } else {
+        SuggestionKind::Word
+    }
+}
+
+/// Organizations before keywords before titles before words, then by number of datasets; 0 is not to be suggested.
+fn weight(entry: &Entry, frequency: u32) -> u64 {
+    let class = kind(entry.kinds);
+    if frequency == 0 || (class == SuggestionKind::Word && frequency < SUGGESTED_FROM) {
+        return 0;
+    }
+    (class as u64 + 1) * 1_000_000_000 + u64::from(frequency) * 1_000 + 1_000 - u64::from(entry.chars.min(999))
+}
+
+/// A set of the characters, small: two texts within distance d differ in at most 2d bits.
+fn mask(text: &str) -> u64 {
+    text.chars().fold(0, |mask, c| mask | 1 << ((c as u32).wrapping_mul(0x9e37_79b1) >> 26))
+}
+
+fn shares_two(a: &str, b: &str) -> bool {
+    a.chars().filter(|c| b.contains(*c)).count() >= 2
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours between two texts; above `limit` just more than it.
+fn distance(a: &str, b: &str, limit: usize) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > limit {
+        return limit + 1;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let substituted = previous[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = substituted.min(previous[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        if row.iter().all(|cell| *cell > limit) {
+            return limit + 1;
+        }
+        before = previous;
+        previous = row;
+    }
+    previous[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary(titles: &[(&str, bool)]) -> Vocabulary {
+        let mut builder = Builder::default();
+        for (title, open) in titles {
+            builder.add(&Source {
+                title,
+                keywords: &["防災".to_owned()],
+                organization: "焼津市",
+                organization_slug: "yaizu",
+                organization_id: Uuid::from_u128(7),
+                files: "",
+                open: *open,
+            });
+        }
+        builder.build()
+    }
+
+    fn texts(suggestions: &[Suggestion]) -> Vec<&str> {
+        suggestions.iter().map(|suggestion| suggestion.text.as_str()).collect()
+    }
+
+    #[test]
+    fn wrong_conversions_are_corrected() {
+        let vocabulary = vocabulary(&[("保健所一覧", true), ("指定避難所", true), ("ハザードマップ", true)]);
+        for (typed, meant) in
+            [("保険所", "保健所"), ("ハサードマップ", "ハザードマップ"), ("ハザドーマップ", "ハザードマップ"), ("hinanjo", "避難所")]
+        {
+            assert_eq!(vocabulary.correct(typed, &Scope::Public).map(|text| fold(&text)), Some(fold(meant)), "{typed}");
+        }
+        assert_eq!(vocabulary.correct("図書館", &Scope::Public), None);
+    }
+
+    #[test]
+    fn kana_find_the_written_word() {
+        let vocabulary = vocabulary(&[("指定避難所", true)]);
+        assert_eq!(vocabulary.surfaces("ひなんじょ", &Scope::Public, 5), ["避難所"]);
+    }
+
+    #[test]
+    fn suggestions_in_every_script() {
+        let vocabulary = vocabulary(&[("避難所一覧", true), ("避難所の状況", true), ("避難所", true)]);
+        for prefix in ["避", "ひなん", "ヒナンジ", "hinan", "hinanj", "HINANZYO", "ひなんj"] {
+            let suggestions = vocabulary.suggest(prefix, &Scope::Public, 10);
+            assert!(texts(&suggestions).contains(&"避難所"), "{prefix}: {suggestions:?}");
+        }
+        assert_eq!(vocabulary.suggest("やい", &Scope::Public, 1)[0].kind, SuggestionKind::Organization);
+        assert!(vocabulary.suggest("", &Scope::Public, 10).is_empty());
+    }
+
+    #[test]
+    fn hidden_words_stay_hidden() {
+        let vocabulary = vocabulary(&[("避難所一覧", true), ("秘密計画書", false)]);
+        let member = Scope::PublicAnd(vec![Uuid::from_u128(7)]);
+        let stranger = Scope::PublicAnd(vec![Uuid::from_u128(8)]);
+        for (scope, seen) in [(Scope::Public, false), (stranger, false), (member, true), (Scope::Everything, true)] {
+            assert_eq!(!vocabulary.suggest("秘密", &scope, 10).is_empty(), seen, "{scope:?}");
+            assert_eq!(vocabulary.correct("秘蜜計画書", &scope).is_some(), seen, "{scope:?}");
+            assert_eq!(vocabulary.knows(&fold("秘密計画書"), &scope), seen, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in
+            [("", "", 0), ("ab", "ba", 1), ("abc", "abd", 1), ("避難所", "避所", 1), ("abc", "xyz", 2), ("a", "abcd", 2)]
+        {
+            assert_eq!(distance(a, b, 1).min(2), expected, "{a} {b}");
+        }
+    }
+}

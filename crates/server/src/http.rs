@@ -1,0 +1,445 @@
+//! What all faces share: the state, who is asking, bodies, problems, the hop to a blocking thread.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, dev::Payload, web};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use minato_app::catalog::{FieldError, Text, Viewer};
+use minato_app::{App, Context, Done, Error, Idempotency, Status};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::config::ServerSettings;
+
+/// What every handler gets.
+pub struct State {
+    /// The application.
+    pub app: App,
+    /// How the server is set up.
+    pub settings: Arc<ServerSettings>,
+    /// Whole answers for the public, kept until something changes.
+    pub answers: AnswerCache,
+}
+
+/// The state as actix hands it to handlers.
+pub type Shared = web::Data<State>;
+
+impl State {
+    /// Runs `f` on a blocking thread: the one way from a handler to the application.
+    pub async fn run<T: Send + 'static>(&self, f: impl FnOnce(&App) -> minato_app::Result<T> + Send + 'static) -> Result<T, Problem> {
+        let app = self.app.clone();
+        match web::block(move || f(&app)).await {
+            Ok(result) => result.map_err(Problem::from),
+            Err(error) => Err(Error::internal(error.to_string()).into()),
+        }
+    }
+}
+
+/// Whole answers for the public by a key that holds everything they depend on (path, query, language, accepted type).
+///
+/// An answer is good while nothing in the catalog changed since before it was made, and no longer than its time.
+pub struct AnswerCache {
+    answers: moka::sync::Cache<String, Answer>,
+}
+
+/// A kept answer.
+#[derive(Clone)]
+pub struct Answer {
+    generation: u64,
+    until: Instant,
+    /// The body.
+    pub body: Bytes,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// `ETag`, with quotes; empty for none.
+    pub etag: String,
+}
+
+impl Default for AnswerCache {
+    fn default() -> Self {
+        let weight = |key: &String, answer: &Answer| u32::try_from(key.len() + answer.body.len() + 200).unwrap_or(u32::MAX);
+        AnswerCache { answers: moka::sync::Cache::builder().weigher(weight).max_capacity(24 * 1024 * 1024).build() }
+    }
+}
+
+impl AnswerCache {
+    /// The kept answer, when it is still good.
+    pub fn get(&self, app: &App, key: &str) -> Option<Answer> {
+        let answer = self.answers.get(key)?;
+        (answer.generation == app.generation() && Instant::now() < answer.until).then_some(answer)
+    }
+
+    /// Keeps an answer; `generation` was read before what it was made of.
+    pub fn put(&self, key: String, generation: u64, keep: Duration, body: Bytes, content_type: &'static str, etag: String) -> Answer {
+        let answer = Answer { generation, until: Instant::now() + keep, body, content_type, etag };
+        self.answers.insert(key, answer.clone());
+        answer
+    }
+}
+
+impl Answer {
+    /// The response, or 304 when the client has it already.
+    pub fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        if !self.etag.is_empty() && if_none_match(request.headers(), &self.etag) {
+            return HttpResponse::NotModified().insert_header((header::ETAG, self.etag.as_str())).finish();
+        }
+        let mut response = HttpResponse::Ok();
+        response.insert_header((header::CONTENT_TYPE, self.content_type));
+        if !self.etag.is_empty() {
+            response.insert_header((header::ETAG, self.etag.as_str()));
+        }
+        response.body(self.body.clone())
+    }
+}
+
+/// Who is asking: `Authorization: Bearer TOKEN`, or CKAN's bare token there or in `X-CKAN-API-Key`. An invalid token is refused with 401.
+pub struct Asker(pub Viewer);
+
+impl FromRequest for Asker {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let state = request.app_data::<Shared>().cloned();
+        let secret = secret(request.headers()).map(str::to_owned);
+        Box::pin(async move {
+            let (Some(state), Some(secret)) = (state, secret) else { return Ok(Asker(Viewer::public())) };
+            state.run(move |app| app.authenticate(&secret)).await.map(Asker)
+        })
+    }
+}
+
+/// The secret that a request carries.
+pub fn secret(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION).or_else(|| headers.get("x-ckan-api-key"))?.to_str().ok()?.trim();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => value,
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+/// A JSON body, read whole up to the limit for bodies that are not files. Mistakes name the field.
+pub struct JsonBody<T> {
+    /// The parsed body.
+    pub value: T,
+    /// SHA-256 of the bytes, for `Idempotency-Key`.
+    pub hash: String,
+}
+
+/// Largest JSON body accepted, in bytes.
+pub const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let payload = payload.take();
+        Box::pin(async move {
+            let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if !(essence.is_empty() || essence == "application/json" || essence.ends_with("+json")) {
+                return Err(Problem::unsupported_media_type(&essence, "application/json"));
+            }
+            let bytes = read_body(payload, JSON_BYTES_MAX).await?;
+            let hash = hex(&Sha256::digest(&bytes));
+            let value = minato_app::catalog::parse_json(&bytes).map_err(|error| Problem::from(Error::invalid(error)))?;
+            Ok(JsonBody { value, hash })
+        })
+    }
+}
+
+/// Reads a body whole, refusing more than `limit` bytes.
+pub async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Problem::cut_off(&error.to_string()))?;
+        if body.len() + chunk.len() > limit {
+            return Err(Error::TooLarge { limit: limit as u64 }.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Query parameters; mistakes name the parameter.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Params<T> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = serde_urlencoded::from_str(request.query_string()).map(Params).map_err(|error| {
+            let detail: String = error.to_string().chars().take(200).collect();
+            Problem::from(Error::invalid(FieldError::new(
+                "",
+                "invalid_parameter",
+                format!("クエリパラメーターが正しくありません（{detail}）。API 仕様 /api/docs を確認してください。"),
+                format!("a query parameter is not as expected: {detail}; see /api/docs"),
+            )))
+        });
+        std::future::ready(parsed)
+    }
+}
+
+/// The revision that `If-Match` names: `Ok(None)` for `*`. Without the header, [`Error::PreconditionRequired`].
+pub fn required_if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Err(Error::PreconditionRequired.into()) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let tag = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
+    // A tag that is no number is none of ours, so it cannot match.
+    Ok(Some(tag.parse().unwrap_or(-1)))
+}
+
+/// Whether `If-None-Match` has this entity tag.
+pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    let Some(value) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    value.trim() == "*" || value.split(',').any(|tag| bare(tag) == bare(etag))
+}
+
+/// The entity tag of a revision.
+pub fn etag(revision: i64) -> String {
+    format!("\"{revision}\"")
+}
+
+/// The context of a change over HTTP: who, `dry_run`, `If-Match`, `Idempotency-Key`.
+pub fn context(viewer: Viewer, request: &HttpRequest, body_hash: &str, dry_run: bool, expected: Option<i64>) -> Result<Context, Problem> {
+    let idempotency = match request.headers().get("idempotency-key") {
+        None => None,
+        Some(key) => {
+            let key = key.to_str().unwrap_or_default().trim();
+            if key.is_empty() || key.len() > 255 {
+                return Err(Error::invalid(FieldError::new(
+                    "Idempotency-Key",
+                    "invalid_header",
+                    "Idempotency-Key は 1～255 文字の半角文字列にしてください。",
+                    "Idempotency-Key must be 1 to 255 ASCII characters",
+                ))
+                .into());
+            }
+            let identity = format!("{} {} {body_hash}", request.method(), request.uri());
+            Some(Idempotency { key: key.to_owned(), request_hash: hex(&Sha256::digest(identity.as_bytes())) })
+        }
+    };
+    Ok(Context { viewer, dry_run, expected, idempotency })
+}
+
+/// The answer to a change: 201 for something new, else 200, with `ETag` and, for a repeated key, `Idempotency-Replayed`.
+pub fn changed<T: Serialize>(done: &Done<T>, revision: Option<i64>, location: Option<String>) -> HttpResponse {
+    let mut response = match done.status {
+        Status::Created => HttpResponse::Created(),
+        Status::Updated | Status::Unchanged => HttpResponse::Ok(),
+    };
+    if let Some(revision) = revision {
+        response.insert_header((header::ETAG, etag(revision)));
+    }
+    if let (Status::Created, Some(location)) = (done.status, location) {
+        response.insert_header((header::LOCATION, location));
+    }
+    if done.replayed {
+        response.insert_header(("idempotency-replayed", "true"));
+    }
+    response.json(&done.value)
+}
+
+/// Address of the client; that of `X-Forwarded-For` only when the peer is a trusted proxy.
+pub fn client_address(request: &HttpRequest, settings: &ServerSettings) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    if !settings.trusted_proxies.contains(&peer) {
+        return peer;
+    }
+    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // The last address that is not itself a trusted proxy.
+    forwarded.rsplit(',').filter_map(|text| text.trim().parse().ok()).find(|address| !settings.trusted_proxies.contains(address)).unwrap_or(peer)
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An answer that says what went wrong: RFC 9457 problem details in Japanese and English.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    details: ProblemDetails,
+}
+
+/// Problem details (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProblemDetails {
+    /// URI of the kind of problem.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// Machine-readable kind, for example `invalid`.
+    pub kind: String,
+    /// Short title in Japanese.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What happened and what to do, in Japanese.
+    pub detail: String,
+    /// What happened and what to do, in English.
+    pub detail_en: String,
+    /// Each mistake with its field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl Problem {
+    /// A problem of the HTTP layer.
+    pub fn new(status: StatusCode, kind: &str, text: Text, errors: Vec<FieldError>) -> Self {
+        let details = ProblemDetails {
+            type_uri: format!("urn:minato:problem:{kind}"),
+            kind: kind.to_owned(),
+            title: title(status).to_owned(),
+            status: status.as_u16(),
+            detail: text.ja,
+            detail_en: text.en,
+            errors,
+        };
+        Problem { status, details }
+    }
+
+    /// The body has a type that is not read here.
+    pub fn unsupported_media_type(given: &str, wanted: &str) -> Self {
+        let given: String = given.chars().take(100).collect();
+        let text = Text::new(
+            format!("Content-Type「{given}」は受け付けていません。{wanted} で送ってください。"),
+            format!("Content-Type `{given}` is not accepted here; send {wanted}"),
+        );
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text, Vec::new())
+    }
+
+    /// The body ended before its end.
+    pub fn cut_off(cause: &str) -> Self {
+        tracing::debug!(cause, "body cut off");
+        let text = Text::new(
+            "送信が途中で切れたか、形式が壊れています。何も保存していません。もう一度送ってください。",
+            "the body was cut off or is malformed; nothing was saved, send it again",
+        );
+        Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", text, Vec::new())
+    }
+
+    /// There is no such path.
+    pub fn no_route(path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let text = Text::new(
+            format!("URL「{path}」はありません。API の一覧は /api/docs にあります。"),
+            format!("there is nothing at `{path}`; the API is listed at /api/docs"),
+        );
+        Problem::new(StatusCode::NOT_FOUND, "not_found", text, Vec::new())
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is sent.
+    pub fn details(&self) -> &ProblemDetails {
+        &self.details
+    }
+}
+
+/// The one place where kinds of error get their status.
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::NotFound { .. } => StatusCode::NOT_FOUND,
+        Error::Gone { .. } => StatusCode::GONE,
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Invalid(errors) if errors.iter().any(|error| matches!(error.code.as_str(), "invalid_json" | "invalid_parameter" | "invalid_query" | "invalid_cursor" | "invalid_header")) => {
+            StatusCode::BAD_REQUEST
+        }
+        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+        Error::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "リクエストの形式が正しくありません",
+        401 => "認証が必要です",
+        403 => "権限がありません",
+        404 => "見つかりません",
+        405 => "この操作は使えません",
+        409 => "ほかのデータと競合しています",
+        410 => "公開を終了しました",
+        412 => "ほかの人が先に更新しました",
+        413 => "大きすぎます",
+        415 => "形式を受け付けていません",
+        422 => "入力に誤りがあります",
+        428 => "If-Match が必要です",
+        503 => "一時的に利用できません",
+        _ => "サーバー内部の問題です",
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        if let Error::Internal(source) = &error {
+            // The whole chain, once, where it is handled; the client gets no part of it.
+            let mut chain = source.to_string();
+            let mut next = source.source();
+            while let Some(cause) = next {
+                chain.push_str(": ");
+                chain.push_str(&cause.to_string());
+                next = cause.source();
+            }
+            tracing::error!(error = %chain, "request failed");
+        }
+        let (status, kind, text) = (status_of(&error), error.kind(), error.text());
+        let errors = match error {
+            Error::Invalid(errors) => errors,
+            Error::Conflict(error) => vec![error],
+            _ => Vec::new(),
+        };
+        Problem::new(status, kind, text, errors)
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.details.detail_en)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, "5"));
+        }
+        response.body(serde_json::to_string(&self.details).unwrap_or_default())
+    }
+}
