@@ -68,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) counter: Counter,
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
+    pub(crate) dataset_of_distribution: moka::sync::Cache<Uuid, (u64, Uuid)>,
     pub(crate) salt: Mutex<Option<(chrono::NaiveDate, Arc<[u8]>)>>,
     pub(crate) client: std::sync::OnceLock<minato_harvest::Client>,
 }
@@ -100,6 +101,7 @@ impl App {
             counter,
             generation,
             datasets: moka::sync::Cache::new(5_000),
+            dataset_of_distribution: moka::sync::Cache::new(5_000),
             salt: Mutex::new(None),
             client: std::sync::OnceLock::new(),
             settings,

@@ -43,13 +43,28 @@ impl App {
     pub fn distribution(&self, viewer: &Viewer, id: &str) -> Result<FoundDistribution> {
         let not_found = || Error::not_found("distribution", id);
         let uuid: Uuid = id.parse().map_err(|_| not_found())?;
+        let generation = self.generation();
         let (dataset_id, _) = self.store().read(|conn| distribution::find_dataset(conn, uuid))?.ok_or_else(not_found)?;
         let dataset = self.dataset(viewer, &dataset_id.to_string()).map_err(|error| match error {
             Error::NotFound { .. } => not_found(),
             other => other,
         })?;
         let found = dataset.dataset.distribution(uuid).cloned().ok_or_else(not_found)?;
+        self.0.dataset_of_distribution.insert(uuid, (generation, dataset_id));
         Ok(FoundDistribution { dataset: dataset.dataset, distribution: found })
+    }
+
+    /// The distribution of a dataset in memory, when the dataset is there and fresh; `None` says nothing. Does not block.
+    pub fn distribution_in_memory(&self, viewer: &Viewer, id: &str) -> Option<FoundDistribution> {
+        let uuid: Uuid = id.parse().ok()?;
+        let generation = self.generation();
+        let (at, dataset_id) = self.0.dataset_of_distribution.get(&uuid)?;
+        let (dataset_at, dataset) = self.0.datasets.get(&dataset_id)?;
+        if at != generation || dataset_at != generation || !viewer.sees(dataset.content.organization_id, dataset.is_open()) {
+            return None;
+        }
+        let distribution = dataset.distribution(uuid)?.clone();
+        Some(FoundDistribution { dataset, distribution })
     }
 
     /// A new distribution at the end of a dataset's list.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use minato_catalog::{Change, Dataset, DatasetState, Noun, jst_day};
+use minato_catalog::{Change, Dataset, DatasetState, FieldError, Noun, Text, jst_day};
 use minato_search::{Index, SearchDocument};
 use minato_store::dataset::{self, DatasetFilter, Order, Scope};
-use minato_store::{Store, download, history};
+use minato_store::{Store, download, history, setting};
 use uuid::Uuid;
 
 use crate::app::{AppSettings, Inner};
@@ -24,12 +24,17 @@ const POLL: Duration = Duration::from_millis(500);
 const GROUP_MAX: i64 = 1000;
 /// Datasets read at once for a rebuild.
 const BATCH: i64 = 500;
+/// Setting that asks all servers to rebuild their index: an id of the request.
+const REINDEX_REQUESTED: &str = "reindex.requested";
+/// Setting that says which request was done first, and with how many datasets.
+const REINDEX_DONE: &str = "reindex.done";
 
 pub(crate) struct Indexer {
     pub(crate) index: Index,
-    store: Store,
     shared: Arc<Shared>,
     needs_rebuild: AtomicBool,
+    /// The last request to rebuild that was seen; those from before the start are done by the start.
+    request_seen: Mutex<Option<String>>,
     generation: Arc<AtomicU64>,
 }
 
@@ -57,14 +62,23 @@ impl Shared {
 impl Indexer {
     pub(crate) fn open(settings: &AppSettings, store: Store, generation: Arc<AtomicU64>) -> Result<Indexer> {
         let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, ..Default::default() };
-        let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(Error::internal)?;
+        let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(|error| match error {
+            minato_search::Error::Locked(_) => Error::Conflict(FieldError::new(
+                "",
+                "index_locked",
+                format!("{} は別のプロセスが使用中です。そのサーバーを止めるか、別の --data を指定してください。", settings.data_dir.display()),
+                format!("{} is in use by another process; stop that server or name another --data", settings.data_dir.display()),
+            )),
+            other => Error::internal(other),
+        })?;
         let last = store.read(history::last_seq)?;
         let position = opened.index.position();
         // An index ahead of the log belongs to another database.
-        let needs_rebuild = opened.needs_rebuild || position > last;
+        let needs_rebuild = opened.rebuild.is_some() || position > last;
+        let request_seen = Mutex::new(store.read(|conn| setting::get(conn, REINDEX_REQUESTED))?);
         let shared = Arc::new(Shared::default());
         shared.lock().position = if needs_rebuild { 0 } else { position };
-        Ok(Indexer { index: opened.index, store, shared, needs_rebuild: AtomicBool::new(needs_rebuild), generation })
+        Ok(Indexer { index: opened.index, shared, needs_rebuild: AtomicBool::new(needs_rebuild), request_seen, generation })
     }
 
     /// Starts the thread that follows the log.
@@ -124,7 +138,7 @@ fn follow(weak: &Weak<Inner>) {
         let app = App(inner);
         let Some(indexer) = &app.0.indexer else { return };
         let shared = indexer.shared.clone();
-        let result = if indexer.needs_rebuild.load(Ordering::Acquire) { app.rebuild_index(|_| {}).map(|_| true) } else { app.catch_up() };
+        let result = if indexer.needs_rebuild.load(Ordering::Acquire) { app.rebuild_index(|_| {}).map(|_| true) } else { app.catch_up().and_then(|worked| if worked { Ok(true) } else { app.obey_reindex_request() }) };
         // Let go of the application while waiting, or it could never end.
         drop(app);
         match result {
@@ -257,6 +271,41 @@ impl App {
         let count = indexer.index.count();
         tracing::info!(index.documents = count, index.position = position, "index rebuilt");
         Ok(count)
+    }
+
+    /// Rebuilds when another process asked for it.
+    fn obey_reindex_request(&self) -> Result<bool> {
+        let Some(indexer) = &self.0.indexer else { return Ok(false) };
+        let requested = self.store().read(|conn| setting::get(conn, REINDEX_REQUESTED))?;
+        {
+            let mut seen = indexer.request_seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen == requested {
+                return Ok(false);
+            }
+            seen.clone_from(&requested);
+        }
+        let count = self.rebuild_index(|_| {})?;
+        let done = format!("{} {count}", requested.unwrap_or_default());
+        self.store().write::<_, Error>(|conn| Ok(setting::set(conn, REINDEX_DONE, &done)?))?;
+        Ok(true)
+    }
+
+    /// Asks the servers that keep an index to rebuild it, and waits for the first to be done; returns its number of datasets.
+    pub fn request_reindex(&self, patience: Duration, mut tick: impl FnMut()) -> Result<usize> {
+        let request = Uuid::new_v4().to_string();
+        self.store().write::<_, Error>(|conn| Ok(setting::set(conn, REINDEX_REQUESTED, &request)?))?;
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let done = self.store().read(|conn| setting::get(conn, REINDEX_DONE))?.unwrap_or_default();
+            if let Some((id, count)) = done.split_once(' ')
+                && id == request
+            {
+                return Ok(count.parse().unwrap_or(0));
+            }
+            tick();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Err(Error::Unavailable(Text::new("再構築が時間内に終わりませんでした。サーバーのログを確認してください。", "the rebuild did not end in time; see the server's log")))
     }
 
     /// Waits until the index has all changes made so far; for tools and tests.

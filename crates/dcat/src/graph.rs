@@ -148,7 +148,12 @@ impl Graph {
                 if !is_whole_xml(bytes) {
                     // The parser takes the end of the file for the end of every open element.
                     let (line, column) = line_and_column(bytes, bytes.len());
-                    return Err(ParseError { syntax, line, column, message: "the document ends before its root element is closed".to_owned() });
+                    return Err(ParseError {
+                        syntax,
+                        line,
+                        column,
+                        message: "the document ends before its root element is closed".to_owned(),
+                    });
                 }
                 let mut parser = parser.for_slice(bytes);
                 while let Some(triple) = parser.next() {
@@ -196,9 +201,9 @@ impl Graph {
 
     /// Whether a subject is of a class.
     pub(crate) fn is_a(&self, subject: &NamedOrBlankNode, class: NamedNodeRef<'_>) -> bool {
-        self.about(subject)
-            .iter()
-            .any(|(name, object)| name.as_ref() == crate::words::RDF_TYPE && matches!(object, Term::NamedNode(node) if node.as_ref() == class))
+        self.about(subject).iter().any(|(name, object)| {
+            name.as_ref() == crate::words::RDF_TYPE && matches!(object, Term::NamedNode(node) if node.as_ref() == class)
+        })
     }
 
     /// What is said of a subject and of the nodes only it leads to, as Turtle with blank nodes numbered in order.
@@ -229,7 +234,9 @@ impl Graph {
             let subject = names.get(node).map_or_else(|| node.clone(), |name| name.clone().into());
             for (predicate, object) in self.about(node) {
                 let object = match object {
-                    Term::BlankNode(blank) => names.get(&NamedOrBlankNode::from(blank.clone())).map_or_else(|| object.clone(), |name| name.clone().into()),
+                    Term::BlankNode(blank) => {
+                        names.get(&NamedOrBlankNode::from(blank.clone())).map_or_else(|| object.clone(), |name| name.clone().into())
+                    }
                     other => other.clone(),
                 };
                 triples.push(Triple::new(subject.clone(), predicate.clone(), object));

@@ -59,7 +59,10 @@ fn collect(value: &Value, points: &mut Vec<(f64, f64)>) {
             _ => list.iter().for_each(|item| collect(item, points)),
         },
         Value::Object(object) => {
-            ["coordinates", "geometry", "geometries", "features"].iter().filter_map(|key| object.get(*key)).for_each(|item| collect(item, points));
+            ["coordinates", "geometry", "geometries", "features"]
+                .iter()
+                .filter_map(|key| object.get(*key))
+                .for_each(|item| collect(item, points));
         }
         _ => {}
     }
@@ -84,13 +87,15 @@ fn wkt_points(text: &str) -> Option<Vec<(f64, f64)>> {
     let latitude_first = system.contains("EPSG") && ["/4326", "/6668", "/4612"].iter().any(|code| system.ends_with(code));
     if name == "ENVELOPE" {
         // ENVELOPE(west, east, north, south)
-        let numbers: Vec<f64> = inner.trim_matches(['(', ')', ' ']).split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().ok()?;
+        let numbers: Vec<f64> =
+            inner.trim_matches(['(', ')', ' ']).split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().ok()?;
         let [west, east, north, south] = numbers[..] else { return None };
         return Some(vec![(west, south), (east, north)]);
     }
     let mut points = Vec::new();
     for part in inner.split(',').take(POINTS_MAX) {
-        let mut numbers = part.split(|c: char| c.is_whitespace() || c == '(' || c == ')').filter(|word| !word.is_empty()).map(str::parse::<f64>);
+        let mut numbers =
+            part.split(|c: char| c.is_whitespace() || c == '(' || c == ')').filter(|word| !word.is_empty()).map(str::parse::<f64>);
         let (Some(Ok(x)), Some(Ok(y))) = (numbers.next(), numbers.next()) else { return None };
         points.push(if latitude_first { (y, x) } else { (x, y) });
     }
@@ -121,7 +126,19 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_boxes() {
-        for text in ["", "広島県", "POLYGON", "POLYGON((", "POINT(a b)", "POINT(1000 2)", "{}", "[", "[1,2]]", "{\"coordinates\":[]}", "POINT(NaN NaN)"] {
+        for text in [
+            "",
+            "広島県",
+            "POLYGON",
+            "POLYGON((",
+            "POINT(a b)",
+            "POINT(1000 2)",
+            "{}",
+            "[",
+            "[1,2]]",
+            "{\"coordinates\":[]}",
+            "POINT(NaN NaN)",
+        ] {
             assert_eq!(bounding_box(text), None, "{text}");
         }
     }

@@ -37,9 +37,12 @@ pub fn parse_catalog(bytes: &[u8], syntax: Syntax, base: &str, vocabulary: &Voca
     let graph = Graph::parse(bytes, syntax, base)?;
     let reader = Reader { graph: &graph, vocabulary, base: Url::parse(base).ok() };
     let mut seen = HashMap::new();
+    let total = reader.total();
     let records = reader
         .dataset_nodes()
         .iter()
+        // A catalog of known size may list on each page what is described on others.
+        .filter(|node| total.is_none() || !graph.about(node).is_empty())
         .map(|node| {
             let record = reader.record(node)?;
             match seen.insert(record.remote_id.clone(), node.clone()) {
@@ -56,7 +59,7 @@ pub fn parse_catalog(bytes: &[u8], syntax: Syntax, base: &str, vocabulary: &Voca
             }
         })
         .collect();
-    Ok(ParsedCatalog { records, next_page: reader.next_page(), total: reader.total() })
+    Ok(ParsedCatalog { records, next_page: reader.next_page(), total })
 }
 
 /// The language code (`ja`) behind a code, an EU or Library of Congress URI or a Japanese word; `None` for unknown ones.
@@ -126,6 +129,18 @@ impl Reader<'_> {
             (None, NamedOrBlankNode::BlankNode(_)) => None,
         };
         let fail = |cause: Text, raw: Option<String>| RecordFailure { remote_id: remote_id.clone(), position: name_of(node), cause, raw };
+        if self.graph.about(node).is_empty() {
+            // Its identifier may be another than its IRI: which record it is cannot be told.
+            return Err(RecordFailure {
+                remote_id: None,
+                position: name_of(node),
+                cause: Text::new(
+                    format!("カタログの一覧にある {} の内容が文書内にありません。内容を加えるか、一覧から外してください。", name_of(node)),
+                    format!("{} is listed but not described in the document; describe it there, or take it out of the list", name_of(node)),
+                ),
+                raw: None,
+            });
+        }
         let Some(title) = title else {
             return Err(fail(
                 Text::new(
@@ -138,13 +153,18 @@ impl Reader<'_> {
         let Some(remote_id) = remote_id.clone() else {
             return Err(fail(
                 Text::new(
-                    format!("データセット「{title}」に URI も dct:identifier もなく、次回の取り込みで同じものと判断できません。どちらかを付けてください。"),
-                    format!("the dataset `{title}` has neither an IRI nor a dct:identifier, so it cannot be told again next time; give it one"),
+                    format!(
+                        "データセット「{title}」に URI も dct:identifier もなく、次回の取り込みで同じものと判断できません。どちらかを付けてください。"
+                    ),
+                    format!(
+                        "the dataset `{title}` has neither an IRI nor a dct:identifier, so it cannot be told again next time; give it one"
+                    ),
                 ),
                 Some(self.graph.excerpt(node, &[])),
             ));
         };
-        let distribution_nodes: Vec<NamedOrBlankNode> = self.graph.objects(node, DCAT_DISTRIBUTION).into_iter().filter_map(as_node).collect();
+        let distribution_nodes: Vec<NamedOrBlankNode> =
+            self.graph.objects(node, DCAT_DISTRIBUTION).into_iter().filter_map(as_node).collect();
         let raw = self.graph.excerpt(node, &distribution_nodes);
 
         draft.title = title;
@@ -178,8 +198,10 @@ impl Reader<'_> {
             draft.extras.insert("provenance".to_owned(), provenance);
         }
         let mut licence = self.licence(node);
-        let mut distributions: Vec<(DistributionDraft, Licence)> =
-            distribution_nodes.iter().map(|distribution| (self.distribution(distribution, &mut notices), self.licence(distribution))).collect();
+        let mut distributions: Vec<(DistributionDraft, Licence)> = distribution_nodes
+            .iter()
+            .map(|distribution| (self.distribution(distribution, &mut notices), self.licence(distribution)))
+            .collect();
         if licence.is_empty()
             && let Some((_, first)) = distributions.first()
             && distributions.iter().all(|(_, other)| other == first)
@@ -280,7 +302,7 @@ impl Reader<'_> {
 
     fn themes(&self, node: &NamedOrBlankNode, draft: &mut DatasetDraft, notices: &mut Vec<Text>) {
         let terms = self.graph.objects(node, DCAT_THEME);
-        let mut found = Vec::new();
+        let mut described = Vec::new();
         let mut covered = HashSet::new();
         let mut open = Vec::new();
         // A concept described in the document says best what it is; the EU themes it matches then say nothing more.
@@ -289,12 +311,13 @@ impl Reader<'_> {
             let known = concept.as_ref().and_then(|concept| self.known_concept(concept));
             match (known, concept) {
                 (Some(id), Some(concept)) => {
-                    found.push(id);
-                    covered.extend(self.graph.objects(&concept, SKOS_EXACT_MATCH).into_iter().cloned());
+                    described.push((term, id));
+                    covered.extend(self.graph.objects(&concept, SKOS_EXACT_MATCH));
                 }
                 _ => open.push(term),
             }
         }
+        let mut found: Vec<String> = described.into_iter().filter(|(term, _)| !covered.contains(term)).map(|(_, id)| id).collect();
         for term in open.into_iter().filter(|term| !covered.contains(term)) {
             let iri = self.iri_or_label(term).unwrap_or_default();
             let last = iri.trim_end_matches('/').rsplit(['/', '#']).next().unwrap_or_default();
@@ -485,7 +508,13 @@ impl Reader<'_> {
 
     fn languages(&self, node: &NamedOrBlankNode) -> Vec<String> {
         let mut languages = Vec::new();
-        for code in self.graph.objects(node, DCT_LANGUAGE).into_iter().filter_map(|term| self.iri_or_label(term)).filter_map(|text| language_code(&text)) {
+        for code in self
+            .graph
+            .objects(node, DCT_LANGUAGE)
+            .into_iter()
+            .filter_map(|term| self.iri_or_label(term))
+            .filter_map(|text| language_code(&text))
+        {
             if !languages.contains(&code) {
                 languages.push(code);
             }

@@ -42,7 +42,8 @@ pub fn schema_org(dataset: &Dataset, organization: &Organization, site: &SiteInf
         .collect();
     let place = content.spatial.as_ref().map(|spatial| {
         // schema.org boxes are latitude before longitude, lower corner first.
-        let geo = spatial.bbox.map(|[west, south, east, north]| json!({"@type": "GeoShape", "box": format!("{south} {west} {north} {east}")}));
+        let geo =
+            spatial.bbox.map(|[west, south, east, north]| json!({"@type": "GeoShape", "box": format!("{south} {west} {north} {east}")}));
         object([("@type", Some(json!("Place"))), ("name", spatial.label.as_deref().and_then(text)), ("geo", geo)])
     });
     let period = content.temporal.as_ref().map(|temporal| {
@@ -66,7 +67,10 @@ pub fn schema_org(dataset: &Dataset, organization: &Organization, site: &SiteInf
         ("keywords", list(content.keywords.iter().map(|word| json!(word)).collect())),
         ("license", licence(&content.licence).or_else(|| content.licence_text.clone()).map(Value::from)),
         ("isAccessibleForFree", Some(json!(true))),
-        ("creator", Some(content.creator.as_deref().map_or_else(|| publisher.clone(), |name| json!({"@type": "Organization", "name": name})))),
+        (
+            "creator",
+            Some(content.creator.as_deref().map_or_else(|| publisher.clone(), |name| json!({"@type": "Organization", "name": name}))),
+        ),
         ("publisher", Some(publisher)),
         ("datePublished", content.issued.map(|day| json!(day.to_string()))),
         ("dateModified", Some(json!(content.modified.to_rfc3339_opts(SecondsFormat::Secs, true)))),

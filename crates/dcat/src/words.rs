@@ -23,12 +23,13 @@ words! {
         DCT_CREATOR "creator", DCT_FREQUENCY "accrualPeriodicity", DCT_ISSUED "issued", DCT_MODIFIED "modified", DCT_SPATIAL "spatial",
         DCT_LOCATION "Location", DCT_TEMPORAL "temporal", DCT_PERIOD "PeriodOfTime", DCT_LANGUAGE "language", DCT_CONFORMS_TO "conformsTo",
         DCT_STANDARD "Standard", DCT_PROVENANCE "provenance", DCT_PROVENANCE_STATEMENT "ProvenanceStatement", DCT_FORMAT "format",
-        DCT_MEDIA_TYPE_OR_EXTENT "MediaTypeOrExtent";
-    foaf = "http://xmlns.com/foaf/0.1/": FOAF_AGENT "Agent", FOAF_NAME "name", FOAF_HOMEPAGE "homepage", FOAF_PAGE "page", FOAF_MBOX "mbox";
-    vcard = "http://www.w3.org/2006/vcard/ns#": VCARD_ORGANIZATION "Organization", VCARD_FN "fn", VCARD_HAS_FN "hasFN", VCARD_ORGANIZATION_NAME "organization-name",
+        DCT_MEDIA_TYPE_OR_EXTENT "MediaTypeOrExtent", DCT_MEDIA_TYPE "MediaType", DCT_FREQUENCY_CLASS "Frequency",
+        DCT_LINGUISTIC_SYSTEM "LinguisticSystem";
+    foaf = "http://xmlns.com/foaf/0.1/": FOAF_AGENT "Agent", FOAF_NAME "name", FOAF_HOMEPAGE "homepage", FOAF_PAGE "page", FOAF_MBOX "mbox", FOAF_DOCUMENT "Document";
+    vcard = "http://www.w3.org/2006/vcard/ns#": VCARD_KIND "Kind", VCARD_FN "fn", VCARD_HAS_FN "hasFN", VCARD_ORGANIZATION_NAME "organization-name",
         VCARD_HAS_EMAIL "hasEmail", VCARD_EMAIL "email", VCARD_HAS_TELEPHONE "hasTelephone", VCARD_TEL "tel", VCARD_HAS_URL "hasURL",
         VCARD_URL "url", VCARD_HAS_VALUE "hasValue", VCARD_VALUE "value";
-    skos = "http://www.w3.org/2004/02/skos/core#": SKOS_CONCEPT "Concept", SKOS_PREF_LABEL "prefLabel", SKOS_NOTATION "notation",
+    skos = "http://www.w3.org/2004/02/skos/core#": SKOS_CONCEPT "Concept", SKOS_CONCEPT_SCHEME "ConceptScheme", SKOS_PREF_LABEL "prefLabel", SKOS_NOTATION "notation",
         SKOS_EXACT_MATCH "exactMatch", SKOS_IN_SCHEME "inScheme";
     adms = "http://www.w3.org/ns/adms#": ADMS_IDENTIFIER "identifier", ADMS_IDENTIFIER_CLASS "Identifier";
     spdx = "http://spdx.org/rdf/terms#": SPDX_CHECKSUM "checksum", SPDX_CHECKSUM_CLASS "Checksum", SPDX_ALGORITHM "algorithm",
@@ -75,4 +76,21 @@ pub(crate) const LANGUAGES: &[(&str, &str)] = &[
 pub(crate) const FILE_TYPES: &[&str] = &[
     "CSV", "DOC", "DOCX", "GEOJSON", "GPKG", "HTML", "JPEG", "JSON", "KML", "KMZ", "ODS", "PDF", "PNG", "PPTX", "RDF", "SHP", "TSV", "TXT",
     "XLS", "XLSX", "XML", "ZIP",
+];
+
+/// Names of the EU data themes, which DCAT-AP wants on every concept.
+pub(crate) const DATA_THEMES: &[(&str, &str)] = &[
+    ("AGRI", "Agriculture, fisheries, forestry and food"),
+    ("ECON", "Economy and finance"),
+    ("EDUC", "Education, culture and sport"),
+    ("ENER", "Energy"),
+    ("ENVI", "Environment"),
+    ("GOVE", "Government and public sector"),
+    ("HEAL", "Health"),
+    ("INTR", "International issues"),
+    ("JUST", "Justice, legal system and public safety"),
+    ("REGI", "Regions and cities"),
+    ("SOCI", "Population and society"),
+    ("TECH", "Science and technology"),
+    ("TRAN", "Transport"),
 ];

@@ -45,7 +45,14 @@ pub fn write_datasets(
     vocabulary: &Vocabulary,
     syntax: Syntax,
 ) -> Vec<u8> {
-    let mut writer = Writer { base: site.base_url.trim_end_matches('/'), vocabulary, triples: Vec::new(), later: Vec::new(), described: HashSet::new(), blanks: 0 };
+    let mut writer = Writer {
+        base: site.base_url.trim_end_matches('/'),
+        vocabulary,
+        triples: Vec::new(),
+        later: Vec::new(),
+        described: HashSet::new(),
+        blanks: 0,
+    };
     writer.catalog(datasets, site, page);
     for (dataset, organization) in datasets {
         writer.dataset(dataset, organization);
@@ -78,9 +85,10 @@ impl Writer<'_> {
                 this.add_text(node, FOAF_NAME, &site.title, "ja");
             });
         }
-        self.add_iri(&catalog, FOAF_HOMEPAGE, &format!("{}/", self.base));
-        self.add_iri(&catalog, DCT_LANGUAGE, &format!("{LANGUAGE}JPN"));
-        self.add_iri(&catalog, DCAT_THEME_TAXONOMY, DATA_THEME);
+        self.add_typed(&catalog, FOAF_HOMEPAGE, &format!("{}/", self.base), FOAF_DOCUMENT);
+        self.add_typed(&catalog, DCT_LANGUAGE, &format!("{LANGUAGE}JPN"), DCT_LINGUISTIC_SYSTEM);
+        self.scheme(&catalog, DCAT_THEME_TAXONOMY, &format!("{}/themes", self.base), "テーマ", "ja");
+        self.scheme(&catalog, DCAT_THEME_TAXONOMY, DATA_THEME, "Data theme", "en");
         for (dataset, _) in datasets {
             self.add_iri(&catalog, DCAT_DATASET, &self.dataset_iri(dataset));
         }
@@ -131,7 +139,7 @@ impl Writer<'_> {
         let matches = content.themes.iter().filter_map(|theme| self.vocabulary.themes.get(theme)).flat_map(|theme| &theme.exact_match);
         let matches: BTreeSet<&String> = matches.collect();
         for uri in matches {
-            self.add_iri(&subject, DCAT_THEME, uri);
+            self.matched_theme(&subject, uri);
         }
         if let Some(licence) = &content.licence {
             self.licence(&subject, licence);
@@ -139,14 +147,15 @@ impl Writer<'_> {
         if let Some(text) = &content.licence_text {
             self.add_node(&subject, DCT_RIGHTS, DCT_RIGHTS_STATEMENT, |this, node| this.add_text(node, RDFS_LABEL, text, "ja"));
         }
-        let landing_page = content.landing_page.clone().unwrap_or_else(|| dataset_iri.clone());
-        self.add_iri(&subject, DCAT_LANDING_PAGE, &landing_page);
+        if let Some(page) = &content.landing_page {
+            self.add_typed(&subject, DCAT_LANDING_PAGE, page, FOAF_DOCUMENT);
+        }
         self.contact_point(&subject, dataset, organization);
         if let Some(creator) = &content.creator {
             self.add_node(&subject, DCT_CREATOR, FOAF_AGENT, |this, node| this.add_text(node, FOAF_NAME, creator, "ja"));
         }
         if let Some(frequency) = content.accrual_periodicity.as_deref().and_then(frequency) {
-            self.add_iri(&subject, DCT_FREQUENCY, &frequency.uri());
+            self.add_typed(&subject, DCT_FREQUENCY, &frequency.uri(), DCT_FREQUENCY_CLASS);
         }
         self.add_day(&subject, DCT_ISSUED, content.issued);
         self.add_moment(&subject, DCT_MODIFIED, Some(content.modified));
@@ -156,11 +165,13 @@ impl Writer<'_> {
             self.add(&subject, DCAT_VERSION, simple(version));
         }
         if let Some(standard) = &content.standard_dataset {
-            self.add_iri(&subject, DCT_CONFORMS_TO, &format!("{}/standard-datasets/{standard}", self.base));
+            self.add_typed(&subject, DCT_CONFORMS_TO, &format!("{}/standard-datasets/{standard}", self.base), DCT_STANDARD);
         }
         self.conforms_to(&subject, &content.conforms_to);
         if let Some(provenance) = content.extras.get("provenance") {
-            self.add_node(&subject, DCT_PROVENANCE, DCT_PROVENANCE_STATEMENT, |this, node| this.add_text(node, RDFS_LABEL, provenance, "ja"));
+            self.add_node(&subject, DCT_PROVENANCE, DCT_PROVENANCE_STATEMENT, |this, node| {
+                this.add_text(node, RDFS_LABEL, provenance, "ja")
+            });
         }
         for distribution in &content.distributions {
             self.add_iri(&subject, DCAT_DISTRIBUTION, &format!("{dataset_iri}#{}", distribution.id));
@@ -184,21 +195,23 @@ impl Writer<'_> {
             self.add_iri(&subject, DCAT_ACCESS_URL, &counted);
             self.add_iri(&subject, DCAT_DOWNLOAD_URL, &counted);
             if let Some(page) = &distribution.access_url {
-                self.add_iri(&subject, FOAF_PAGE, page);
+                self.add_typed(&subject, FOAF_PAGE, page, FOAF_DOCUMENT);
             }
         } else {
             // DCAT-AP wants an access URL on every distribution; the dataset's page is the best there is without one.
             self.add_iri(&subject, DCAT_ACCESS_URL, distribution.access_url.as_deref().unwrap_or(dataset_iri));
         }
         match &distribution.format {
-            Some(format) if FILE_TYPES.contains(&format.as_str()) => self.add_iri(&subject, DCT_FORMAT, &format!("{FILE_TYPE}{format}")),
+            Some(format) if FILE_TYPES.contains(&format.as_str()) => {
+                self.add_typed(&subject, DCT_FORMAT, &format!("{FILE_TYPE}{format}"), DCT_MEDIA_TYPE_OR_EXTENT);
+            }
             Some(format) => {
                 self.add_node(&subject, DCT_FORMAT, DCT_MEDIA_TYPE_OR_EXTENT, |this, node| this.add(node, RDFS_LABEL, simple(format)));
             }
             None => {}
         }
         if let Some(media_type) = &distribution.media_type {
-            self.add_iri(&subject, DCAT_MEDIA_TYPE, &format!("{MEDIA_TYPE}{media_type}"));
+            self.add_typed(&subject, DCAT_MEDIA_TYPE, &format!("{MEDIA_TYPE}{media_type}"), DCT_MEDIA_TYPE);
         }
         if let Some(licence) = distribution.licence.as_deref().or(dataset_licence) {
             self.licence(&subject, licence);
@@ -230,7 +243,7 @@ impl Writer<'_> {
                 this.add(node, DCT_IDENTIFIER, simple(code));
             }
             if let Some(homepage) = &organization.draft.homepage {
-                this.add_iri(node, FOAF_HOMEPAGE, homepage);
+                this.add_typed(node, FOAF_HOMEPAGE, homepage, FOAF_DOCUMENT);
             }
         });
     }
@@ -244,16 +257,33 @@ impl Writer<'_> {
             this.add(node, SKOS_NOTATION, simple(id));
             this.add_text(node, SKOS_PREF_LABEL, &theme.title, "ja");
             this.add_text(node, SKOS_PREF_LABEL, theme.title_en.as_deref().unwrap_or_default(), "en");
-            this.add_iri(node, SKOS_IN_SCHEME, &format!("{}/themes", this.base));
+            this.scheme(node, SKOS_IN_SCHEME, &format!("{}/themes", this.base), "テーマ", "ja");
             for uri in &theme.exact_match {
                 this.add_iri(node, SKOS_EXACT_MATCH, uri);
-                if let Some(uri) = iri(uri) {
-                    this.describe(&uri.into(), |this, node| {
-                        this.add(node, RDF_TYPE, SKOS_CONCEPT.into_owned());
-                        this.add_iri(node, SKOS_IN_SCHEME, DATA_THEME);
-                    });
-                }
             }
+        });
+    }
+
+    /// A theme of the EU list, or another list's, which a theme here matches.
+    fn matched_theme(&mut self, subject: &NamedOrBlankNode, uri: &str) {
+        let Some(concept) = iri(uri) else { return };
+        self.add(subject, DCAT_THEME, concept.clone());
+        let code = uri.strip_prefix(DATA_THEME).unwrap_or_default().trim_start_matches('/');
+        if let Some((_, label)) = DATA_THEMES.iter().find(|(known, _)| *known == code) {
+            self.describe(&concept.into(), |this, node| {
+                this.add(node, RDF_TYPE, SKOS_CONCEPT.into_owned());
+                this.add_text(node, SKOS_PREF_LABEL, label, "en");
+                this.scheme(node, SKOS_IN_SCHEME, DATA_THEME, "Data theme", "en");
+            });
+        }
+    }
+
+    fn scheme(&mut self, subject: &NamedOrBlankNode, predicate: NamedNodeRef<'_>, address: &str, title: &str, language: &str) {
+        let Some(scheme) = iri(address) else { return };
+        self.add(subject, predicate, scheme.clone());
+        self.describe(&scheme.into(), |this, node| {
+            this.add(node, RDF_TYPE, SKOS_CONCEPT_SCHEME.into_owned());
+            this.add_text(node, DCT_TITLE, title, language);
         });
     }
 
@@ -274,7 +304,7 @@ impl Writer<'_> {
 
     fn contact_point(&mut self, subject: &NamedOrBlankNode, dataset: &Dataset, organization: &Organization) {
         let Some(contact) = &dataset.content.contact_point else { return };
-        self.add_node(subject, DCAT_CONTACT_POINT, VCARD_ORGANIZATION, |this, node| {
+        self.add_node(subject, DCAT_CONTACT_POINT, VCARD_KIND, |this, node| {
             // vCard wants a name on every card.
             this.add_text(node, VCARD_FN, contact.name.as_deref().unwrap_or(&organization.draft.name), "ja");
             if let Some(email) = &contact.email {
@@ -311,19 +341,20 @@ impl Writer<'_> {
 
     fn languages(&mut self, subject: &NamedOrBlankNode, codes: &[String]) {
         for code in codes {
-            if let Some((_, eu)) = LANGUAGES.iter().find(|(known, _)| known == code) {
-                self.add_iri(subject, DCT_LANGUAGE, &format!("{LANGUAGE}{eu}"));
-            } else {
-                self.add_iri(subject, DCT_LANGUAGE, &format!("http://id.loc.gov/vocabulary/iso639-1/{}", segment(code)));
-            }
+            let address = match LANGUAGES.iter().find(|(known, _)| known == code) {
+                Some((_, eu)) => format!("{LANGUAGE}{eu}"),
+                None => format!("http://id.loc.gov/vocabulary/iso639-1/{}", segment(code)),
+            };
+            self.add_typed(subject, DCT_LANGUAGE, &address, DCT_LINGUISTIC_SYSTEM);
         }
     }
 
     fn conforms_to(&mut self, subject: &NamedOrBlankNode, standards: &[String]) {
         for standard in standards {
-            match standard.contains("://").then(|| iri(standard)).flatten() {
-                Some(standard) => self.add(subject, DCT_CONFORMS_TO, standard),
-                None => self.add_node(subject, DCT_CONFORMS_TO, DCT_STANDARD, |this, node| this.add_text(node, DCT_TITLE, standard, "ja")),
+            if standard.contains("://") && iri(standard).is_some() {
+                self.add_typed(subject, DCT_CONFORMS_TO, standard, DCT_STANDARD);
+            } else {
+                self.add_node(subject, DCT_CONFORMS_TO, DCT_STANDARD, |this, node| this.add_text(node, DCT_TITLE, standard, "ja"));
             }
         }
     }
@@ -335,6 +366,15 @@ impl Writer<'_> {
     fn add_iri(&mut self, subject: &NamedOrBlankNode, predicate: NamedNodeRef<'_>, address: &str) {
         if let Some(node) = iri(address) {
             self.add(subject, predicate, node);
+        }
+    }
+
+    /// Adds an address and of which class the thing there is.
+    fn add_typed(&mut self, subject: &NamedOrBlankNode, predicate: NamedNodeRef<'_>, address: &str, class: NamedNodeRef<'_>) {
+        let Some(node) = iri(address) else { return };
+        self.add(subject, predicate, node.clone());
+        if self.described.insert(format!("{node} {class}")) {
+            self.aside(|this| this.add(&node.into(), RDF_TYPE, class.into_owned()));
         }
     }
 
@@ -396,9 +436,26 @@ impl Writer<'_> {
 }
 
 /// Characters that a mail address or telephone number cannot hold in an IRI.
-const IN_MAILTO: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'[').add(b']').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}').add(b'%').add(b'?').add(b'#').add(b'/');
+const IN_MAILTO: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b']')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'/');
 /// Characters that no IRI may hold.
-const NOT_IN_IRI: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const NOT_IN_IRI: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 /// All but the unreserved characters.
 const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -413,7 +470,9 @@ fn iri(address: &str) -> Option<NamedNode> {
         return Some(node);
     }
     let mended = utf8_percent_encode(address, NOT_IN_IRI).to_string();
-    NamedNode::new(mended).ok().or_else(|| NamedNode::new(utf8_percent_encode(url::Url::parse(address).ok()?.as_str(), NOT_IN_IRI).to_string()).ok())
+    NamedNode::new(mended)
+        .ok()
+        .or_else(|| NamedNode::new(utf8_percent_encode(url::Url::parse(address).ok()?.as_str(), NOT_IN_IRI).to_string()).ok())
 }
 
 fn simple(text: &str) -> Literal {

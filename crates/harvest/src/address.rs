@@ -67,9 +67,7 @@ pub(crate) fn may_connect(address: IpAddr, port: u16, allowed: &[AllowAddress]) 
 /// whatever they embed; IPv4-mapped ones count as the IPv4 address.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => {
-            !PRIVATE_V4.iter().any(|(network, length)| in_network(IpAddr::V4(address), IpAddr::V4(*network), *length))
-        }
+        IpAddr::V4(address) => !PRIVATE_V4.iter().any(|(network, length)| in_network(IpAddr::V4(address), IpAddr::V4(*network), *length)),
         IpAddr::V6(address) => {
             let global = in_network(IpAddr::V6(address), IpAddr::V6(GLOBAL_V6.0), GLOBAL_V6.1);
             global && !PRIVATE_V6.iter().any(|(network, length)| in_network(IpAddr::V6(address), IpAddr::V6(*network), *length))
@@ -79,31 +77,31 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 /// The IANA special-purpose registry, as networks that no public server stands in.
 const PRIVATE_V4: &[(Ipv4Addr, u8)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),        // this network, unspecified
-    (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),    // carrier-grade NAT
-    (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
-    (Ipv4Addr::new(169, 254, 0, 0), 16),   // link-local, cloud metadata
-    (Ipv4Addr::new(172, 16, 0, 0), 12),    // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24),     // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24),     // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24),   // 6to4 relays
-    (Ipv4Addr::new(192, 168, 0, 0), 16),   // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15),    // benchmarks
-    (Ipv4Addr::new(198, 51, 100, 0), 24),  // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 4),      // multicast
-    (Ipv4Addr::new(240, 0, 0, 0), 4),      // reserved, broadcast
+    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network, unspecified
+    (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT
+    (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
+    (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local, cloud metadata
+    (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
+    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays
+    (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarks
+    (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
 ];
 
 /// All that is routed: ULA, link-local, multicast, loopback, NAT64 `64:ff9b::/96` and IPv4-compatible addresses lie outside.
 const GLOBAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 const PRIVATE_V6: &[(Ipv6Addr, u8)] = &[
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),      // protocol assignments, Teredo
-    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),  // documentation
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),      // 6to4
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),      // documentation
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),     // protocol assignments, Teredo
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),     // 6to4
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),     // documentation
 ];
 
 fn in_network(address: IpAddr, network: IpAddr, prefix_length: u8) -> bool {
@@ -122,7 +120,8 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_public() {
-        for address in ["8.8.8.8", "210.140.10.1", "100.63.255.255", "172.32.0.1", "2001:4860:4860::8888", "2400:4000::1", "::ffff:8.8.8.8"] {
+        for address in ["8.8.8.8", "210.140.10.1", "100.63.255.255", "172.32.0.1", "2001:4860:4860::8888", "2400:4000::1", "::ffff:8.8.8.8"]
+        {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
         for address in [

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, is_slug, jst_day,
-    normalize_format, parse_day,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, is_slug,
+    jst_day, normalize_format, parse_day,
 };
 use minato_dcat::{bounding_box, language_code};
 use serde_json::{Map, Value};
@@ -60,7 +60,9 @@ async fn search(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabu
             query.push(("fq", filter));
         }
         let result = match site.call("package_search", &query).await {
-            Err(ActionError::Fetch(error)) if page == 1 && matches!(error.status(), Some(400 | 403 | 404 | 409)) => return Err(Refusal::Status(error)),
+            Err(ActionError::Fetch(error)) if page == 1 && matches!(error.status(), Some(400 | 403 | 404 | 409)) => {
+                return Err(Refusal::Status(error));
+            }
             other => other.map_err(|error| error.at(&format!("package_search, start={start}")))?,
         };
         let Some(records) = result.get("results").and_then(Value::as_array) else {
@@ -208,7 +210,11 @@ impl<'a> Site<'a> {
         base.set_query(None);
         base.set_fragment(None);
         let path = base.path().trim_end_matches('/');
-        let cut = path.find("/api/3").or_else(|| path.find("/api/action")).or_else(|| path.strip_suffix("/api").map(str::len)).or_else(|| path.strip_suffix("/dataset").map(str::len));
+        let cut = path
+            .find("/api/3")
+            .or_else(|| path.find("/api/action"))
+            .or_else(|| path.strip_suffix("/api").map(str::len))
+            .or_else(|| path.strip_suffix("/dataset").map(str::len));
         let path = format!("{}/", &path[..cut.unwrap_or(path.len())]);
         base.set_path(&path);
         Ok(Site { client, base })
@@ -237,7 +243,10 @@ impl<'a> Site<'a> {
         })?;
         if answer.get("success").and_then(Value::as_bool) != Some(true) {
             let error = answer.get("error");
-            let message = error.and_then(|error| error.get("message")).or(error).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            let message = error
+                .and_then(|error| error.get("message"))
+                .or(error)
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             let message: String = message.unwrap_or_default().chars().take(200).collect();
             return Err(ActionError::Answer(Text::new(
                 format!("CKAN がエラー（success: false）を返しました。{message}"),
@@ -304,7 +313,8 @@ impl<'a> Site<'a> {
         record.draft.identifier = some(take(&["identifier"])).filter(|id| !id.contains("://") && id.chars().count() <= 500);
 
         for tag in array(fields, "tags") {
-            let word = tag.as_str().map(str::to_owned).or_else(|| tag.as_object().map(|tag| or(text(tag, "display_name"), || text(tag, "name"))));
+            let word =
+                tag.as_str().map(str::to_owned).or_else(|| tag.as_object().map(|tag| or(text(tag, "display_name"), || text(tag, "name"))));
             record.keyword(&word.unwrap_or_default());
         }
         if let Some(words) = fields.get("keywords_translated").and_then(|value| value.get("ja")).and_then(Value::as_array) {
@@ -321,7 +331,8 @@ impl<'a> Site<'a> {
             Err(_) => {}
         }
 
-        let (licence, licence_text) = record.licence(&[&text(fields, "license_url"), &text(fields, "license_id"), &text(fields, "license_title")]);
+        let (licence, licence_text) =
+            record.licence(&[&text(fields, "license_url"), &text(fields, "license_id"), &text(fields, "license_title")]);
         record.draft.licence = licence;
         // The words rather than CKAN's key for them.
         record.draft.licence_text = licence_text.map(|all| or(text(fields, "license_title"), || all));
@@ -353,7 +364,7 @@ impl<'a> Site<'a> {
             record.extra("temporal_end", &end);
         }
         let language = take(&["language"]);
-        for word in language.split(|c: char| matches!(c, ',' | '[' | ']' | '"' | ' ' | '{' | '}')).filter(|word| !word.is_empty()) {
+        for word in language.split([',', '[', ']', '"', ' ', '{', '}']).filter(|word| !word.is_empty()) {
             match language_code(word) {
                 Some(code) if !record.draft.language.contains(&code) => record.draft.language.push(code),
                 Some(_) => {}
@@ -400,7 +411,8 @@ impl<'a> Site<'a> {
         let address = record.address("url", &url, Some(&self.base), Some(&mut extras));
         // A web page or an API leads to data and is none.
         let is_page = matches!(format.as_deref(), Some("HTML" | "API" | "WEB" | "LINK" | "URL" | "WMS" | "WFS" | "WMTS"));
-        let (access_url, download_url) = if is_page { (address, None) } else { (some(text(fields, "access_url")).and_then(|url| usable_url(&url, None)), address) };
+        let (access_url, download_url) =
+            if is_page { (address, None) } else { (some(text(fields, "access_url")).and_then(|url| usable_url(&url, None)), address) };
         let licence = record.licence(&[&text(fields, "license"), &text(fields, "license_id"), &text(fields, "resource_license_id")]);
         if let Some(words) = licence.1 {
             extras.insert("licence_text".to_owned(), words);
@@ -442,11 +454,48 @@ fn contact_point(fields: &Map<String, Value>, take: &mut impl FnMut(&[&str]) -> 
 
 /// CKAN's own fields: modelled above, or of no meaning outside the site. The rest came from extensions and is kept.
 const KNOWN_FIELDS: &[&str] = &[
-    "id", "name", "title", "notes", "url", "author", "author_email", "maintainer", "maintainer_email", "version", "private", "state", "type",
-    "license_id", "license_title", "license_url", "isopen", "owner_org", "organization", "creator_user_id", "metadata_created", "metadata_modified",
-    "resources", "tags", "groups", "extras", "num_resources", "num_tags", "relationships_as_subject", "relationships_as_object", "revision_id",
-    "revision_timestamp", "title_translated", "notes_translated", "keywords_translated", "tag_string", "tracking_summary", "plugin_data",
-    "resource_count", "view_count", "downloads", "total_downloads",
+    "id",
+    "name",
+    "title",
+    "notes",
+    "url",
+    "author",
+    "author_email",
+    "maintainer",
+    "maintainer_email",
+    "version",
+    "private",
+    "state",
+    "type",
+    "license_id",
+    "license_title",
+    "license_url",
+    "isopen",
+    "owner_org",
+    "organization",
+    "creator_user_id",
+    "metadata_created",
+    "metadata_modified",
+    "resources",
+    "tags",
+    "groups",
+    "extras",
+    "num_resources",
+    "num_tags",
+    "relationships_as_subject",
+    "relationships_as_object",
+    "revision_id",
+    "revision_timestamp",
+    "title_translated",
+    "notes_translated",
+    "keywords_translated",
+    "tag_string",
+    "tracking_summary",
+    "plugin_data",
+    "resource_count",
+    "view_count",
+    "downloads",
+    "total_downloads",
 ];
 
 /// Values outside CKAN's own fields, by key: its `extras` and what extensions put at the top.
@@ -491,7 +540,11 @@ fn translated(fields: &Map<String, Value>, key: &str) -> (String, Option<String>
 fn utc_moment(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let has_zone = text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-    if text.len() > 10 && !has_zone { minato_catalog::parse_moment(&format!("{}Z", text.replacen(' ', "T", 1))) } else { minato_catalog::parse_moment(text) }
+    if text.len() > 10 && !has_zone {
+        minato_catalog::parse_moment(&format!("{}Z", text.replacen(' ', "T", 1)))
+    } else {
+        minato_catalog::parse_moment(text)
+    }
 }
 
 fn day(text: &str) -> Option<chrono::NaiveDate> {

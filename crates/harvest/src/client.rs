@@ -83,7 +83,10 @@ impl Fetched {
         let start = String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
         let begins_so = start.starts_with("<!doctype html") || start.starts_with("<html");
         // A type alone is no proof: servers send CSV and JSON as text/html.
-        begins_so || (matches!(media_type.as_str(), "text/html" | "application/xhtml+xml") && start.starts_with('<') && !start.starts_with("<?xml"))
+        begins_so
+            || (matches!(media_type.as_str(), "text/html" | "application/xhtml+xml")
+                && start.starts_with('<')
+                && !start.starts_with("<?xml"))
     }
 }
 
@@ -260,7 +263,11 @@ fn build(settings: &ClientSettings, port: Option<u16>) -> Result<reqwest::Client
 
 fn user_agent(contact_url: &str) -> String {
     let contact: String = contact_url.chars().filter(char::is_ascii_graphic).collect();
-    if contact.is_empty() { concat!("Minato/", env!("CARGO_PKG_VERSION")).to_owned() } else { format!("Minato/{} (+{contact})", env!("CARGO_PKG_VERSION")) }
+    if contact.is_empty() {
+        concat!("Minato/", env!("CARGO_PKG_VERSION")).to_owned()
+    } else {
+        format!("Minato/{} (+{contact})", env!("CARGO_PKG_VERSION"))
+    }
 }
 
 /// Resolves names to those of their addresses that may be connected to: what is checked is what is connected to.

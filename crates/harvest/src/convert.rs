@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    DatasetDraft, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, find_frequency, parse_moment,
+    DatasetDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, find_frequency, frequency,
+    parse_moment,
 };
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
@@ -93,7 +94,7 @@ impl<'a> Record<'a> {
         if text.is_empty() {
             return;
         }
-        if let Some(frequency) = find_frequency(text) {
+        if let Some(frequency) = find_frequency(text).or_else(|| counted_frequency(text)) {
             self.draft.accrual_periodicity = Some(frequency.id.to_owned());
             return;
         }
@@ -121,7 +122,13 @@ impl<'a> Record<'a> {
     }
 
     /// A web address; what is none is noted and kept in `extras`.
-    pub(crate) fn address(&mut self, name: &str, text: &str, base: Option<&Url>, extras: Option<&mut BTreeMap<String, String>>) -> Option<String> {
+    pub(crate) fn address(
+        &mut self,
+        name: &str,
+        text: &str,
+        base: Option<&Url>,
+        extras: Option<&mut BTreeMap<String, String>>,
+    ) -> Option<String> {
         let text = text.trim();
         if text.is_empty() {
             return None;
@@ -139,7 +146,13 @@ impl<'a> Record<'a> {
     }
 
     /// The finished record; a failure that names the fields when the draft breaks the catalog's rules.
-    pub(crate) fn finish(self, remote_id: String, remote_url: Option<String>, position: &str, raw: String) -> Result<HarvestedRecord, RecordFailure> {
+    pub(crate) fn finish(
+        self,
+        remote_id: String,
+        remote_url: Option<String>,
+        position: &str,
+        raw: String,
+    ) -> Result<HarvestedRecord, RecordFailure> {
         let errors = self.draft.check(self.vocabulary);
         if errors.is_empty() {
             return Ok(HarvestedRecord { remote_id, remote_url, raw, draft: self.draft, notices: self.notices });
@@ -174,4 +187,64 @@ pub(crate) fn fold(text: &str) -> String {
         .filter(|c| !c.is_whitespace() && !matches!(c, '_' | '\u{feff}' | '\u{200b}' | '#'))
         .map(|c| if matches!(c, '-' | '−' | '―' | '‐' | '—' | '–') { 'ー' } else { c })
         .collect()
+}
+
+/// `６ヶ月に１回`, `2週間に1回`: a period with a number, as inventories write it.
+fn counted_frequency(text: &str) -> Option<&'static Frequency> {
+    let text: String = text
+        .nfkc()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| if matches!(c, 'ヶ' | 'ヵ' | 'ケ' | 'カ' | '箇' | '個') { 'か' } else { c })
+        .collect();
+    let (period, times) = text.split_once('に')?;
+    if !matches!(times, "1回" | "一回" | "1度") {
+        return None;
+    }
+    let unit = period.trim_start_matches(|c: char| c.is_ascii_digit());
+    let id = match (&period[..period.len() - unit.len()], unit) {
+        ("1", "か月" | "月") | ("", "月") => "monthly",
+        ("2", "か月") => "bimonthly",
+        ("3", "か月") => "quarterly",
+        ("4", "か月") => "triannual",
+        ("6", "か月") => "semiannual",
+        ("12", "か月") | ("", "年") => "annual",
+        ("1", "週" | "週間") | ("", "週") => "weekly",
+        ("2", "週" | "週間") => "biweekly",
+        ("", "日") => "daily",
+        _ => return None,
+    };
+    frequency(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_periods_are_frequencies() {
+        for (text, id) in [
+            ("１ヶ月に１回", Some("monthly")),
+            ("６ヶ月に１回", Some("semiannual")),
+            ("３ヵ月に1回", Some("quarterly")),
+            ("3か月に 1回", Some("quarterly")),
+            ("週に1回", Some("weekly")),
+            ("５ヶ月に１回", None),
+            ("1か月に3回", None),
+            ("に", None),
+            ("", None),
+        ] {
+            assert_eq!(counted_frequency(text).map(|frequency| frequency.id), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_web_addresses_are_usable() {
+        let base = Url::parse("https://e.jp/a/").ok();
+        assert_eq!(usable_url("https://e.jp/あ?b=1", None).as_deref(), Some("https://e.jp/あ?b=1"));
+        assert_eq!(usable_url("/x y.csv", base.as_ref()).as_deref(), Some("https://e.jp/x%20y.csv"));
+        for text in ["javascript:alert(1)", "data:text/html,x", "mailto:a@e.jp", "file:///etc/passwd", "a.csv", ""] {
+            assert_eq!(usable_url(text, None), None, "{text}");
+        }
+        assert_eq!(usable_url("javascript:alert(1)", base.as_ref()), None);
+    }
 }

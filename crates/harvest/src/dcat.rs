@@ -80,12 +80,14 @@ fn syntax_of(fetched: &Fetched, address: &str) -> Result<Syntax, Text> {
     }
     let declared = fetched.content_type.as_deref().and_then(Syntax::from_media_type);
     let extension = fetched.url.path().rsplit_once('.').and_then(|(_, extension)| Syntax::from_extension(extension));
-    declared.filter(|syntax| is_plausible(*syntax, &fetched.body)).or_else(|| sniff(&fetched.body)).or(declared).or(extension).ok_or_else(|| {
-        Text::new(
-            format!("{address} の形式が分かりません。Turtle、JSON-LD、RDF/XML のいずれかで公開してください。"),
-            format!("{address} is in no known format; publish Turtle, JSON-LD or RDF/XML"),
-        )
-    })
+    declared.filter(|syntax| is_plausible(*syntax, &fetched.body)).or_else(|| sniff(&fetched.body)).or(declared).or(extension).ok_or_else(
+        || {
+            Text::new(
+                format!("{address} の形式が分かりません。Turtle、JSON-LD、RDF/XML のいずれかで公開してください。"),
+                format!("{address} is in no known format; publish Turtle, JSON-LD or RDF/XML"),
+            )
+        },
+    )
 }
 
 /// Whether a document can be in the syntax it claims: servers send Turtle as `application/xml` and the like.

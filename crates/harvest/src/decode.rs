@@ -23,7 +23,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, Text> {
         ));
     }
     if bytes.starts_with(b"%PDF") {
-        return Err(Text::new("PDF ファイルです。CSV ファイルの URL を指定してください。", "the file is a PDF; give the address of a CSV file"));
+        return Err(Text::new(
+            "PDF ファイルです。CSV ファイルの URL を指定してください。",
+            "the file is a PDF; give the address of a CSV file",
+        ));
     }
     if let Some((encoding, length)) = Encoding::for_bom(bytes)
         && encoding != encoding_rs::UTF_8

@@ -92,33 +92,50 @@ impl Error {
         match self {
             Error::Setup(_) => Text::new("HTTP クライアントを準備できません。ルート証明書が導入されているか確認してください。", en),
             Error::InvalidAllowAddress { text } => Text::new(
-                format!("「{text}」は接続を許可するアドレスとして読めません。127.0.0.1:18901、127.0.0.1、10.0.0.0/8 のように書いてください。"),
+                format!(
+                    "「{text}」は接続を許可するアドレスとして読めません。127.0.0.1:18901、127.0.0.1、10.0.0.0/8 のように書いてください。"
+                ),
                 en,
             ),
-            Error::InvalidUrl { url } => Text::new(format!("「{url}」は http または https の URL ではありません。取り込み元の URL を確認してください。"), format!("{en}; check the source's URL")),
+            Error::InvalidUrl { url } => Text::new(
+                format!("「{url}」は http または https の URL ではありません。取り込み元の URL を確認してください。"),
+                format!("{en}; check the source's URL"),
+            ),
             Error::RefusedAddress { host, address } => Text::new(
-                format!("「{host}」の接続先 {address} は公開されたアドレスではないため接続しません。意図したものであれば、設定の許可アドレスに加えてください。"),
+                format!(
+                    "「{host}」の接続先 {address} は公開されたアドレスではないため接続しません。意図したものであれば、設定の許可アドレスに加えてください。"
+                ),
                 en,
             ),
             Error::Status { url, status } => {
                 let (ja, hint) = match status {
-                    401 | 403 => ("閲覧が許可されていません。公開設定またはアクセス制限を確認してください。", "access is denied; check that it is public"),
+                    401 | 403 => (
+                        "閲覧が許可されていません。公開設定またはアクセス制限を確認してください。",
+                        "access is denied; check that it is public",
+                    ),
                     404 | 410 => ("見つかりません。URL を確認してください。", "it was not found; check the URL"),
-                    429 => ("要求が多すぎると断られました。時間をおいて再度実行してください。", "it asks for fewer requests; try again later"),
-                    500.. => ("サーバー側でエラーが起きています。時間をおいて再度実行してください。", "the server has a fault; try again later"),
+                    429 => {
+                        ("要求が多すぎると断られました。時間をおいて再度実行してください。", "it asks for fewer requests; try again later")
+                    }
+                    500.. => {
+                        ("サーバー側でエラーが起きています。時間をおいて再度実行してください。", "the server has a fault; try again later")
+                    }
                     _ => ("想定しない応答です。URL を確認してください。", "this was not expected; check the URL"),
                 };
                 Text::new(format!("{url} が HTTP {status} を返しました。{ja}"), format!("{en}: {hint}"))
             }
-            Error::TooManyRedirects { url, limit } => {
-                Text::new(format!("{url} の転送が {limit} 回を超えました。転送先が循環していないか確認してください。"), format!("{en}; check for a redirect loop"))
-            }
+            Error::TooManyRedirects { url, limit } => Text::new(
+                format!("{url} の転送が {limit} 回を超えました。転送先が循環していないか確認してください。"),
+                format!("{en}; check for a redirect loop"),
+            ),
             Error::BadRedirect { url } => Text::new(format!("{url} の転送先が正しい URL ではありません。"), en),
             Error::TooLarge { url, limit } => Text::new(
                 format!("{url} の大きさが上限（{} MB、展開後を含む）を超えています。ファイルを分けてください。", limit / 1_000_000),
                 format!("{en} (after decompression); split it"),
             ),
-            Error::Timeout { url } => Text::new(format!("{url} が時間内に応答しません。時間をおいて再度実行してください。"), format!("{en}; try again later")),
+            Error::Timeout { url } => {
+                Text::new(format!("{url} が時間内に応答しません。時間をおいて再度実行してください。"), format!("{en}; try again later"))
+            }
             Error::Connection { url, .. } => Text::new(
                 format!("{url} に接続できないか、途中で切断されました。URL とサーバーの状態を確認してください。"),
                 format!("{en}: the connection failed or broke off; check the URL and the server"),

@@ -98,7 +98,9 @@ impl Run {
         let end = match outcome {
             Ok(end) => end,
             Err(Stop::Closed) => {
-                return Listing::Incomplete { cause: Text::new("取り込みが途中で中止されました。", "the run was stopped before its end") };
+                return Listing::Incomplete {
+                    cause: Text::new("取り込みが途中で中止されました。", "the run was stopped before its end")
+                };
             }
             Err(Stop::Broken(cause)) if met == 0 => return Listing::Failed { cause },
             Err(Stop::Broken(cause)) => return Listing::Incomplete { cause },
@@ -109,8 +111,14 @@ impl Run {
         if self.nameless > 0 {
             return Listing::Incomplete {
                 cause: Text::new(
-                    format!("ID の分からないレコードが {} 件あるため、一覧にないデータセットの判定はしません。該当レコードの原因を直してください。", self.nameless),
-                    format!("{} records have no id that could be read, so nothing is taken for withdrawn; mend their causes", self.nameless),
+                    format!(
+                        "ID の分からないレコードが {} 件あるため、一覧にないデータセットの判定はしません。該当レコードの原因を直してください。",
+                        self.nameless
+                    ),
+                    format!(
+                        "{} records have no id that could be read, so nothing is taken for withdrawn; mend their causes",
+                        self.nameless
+                    ),
                 ),
             };
         }
@@ -118,7 +126,9 @@ impl Run {
             Some(reported) if reported == met => Listing::Complete { total: met },
             Some(reported) => Listing::Incomplete {
                 cause: Text::new(
-                    format!("取り込み元は {reported} 件あるとしていますが、実際に読めたのは {met} 件でした。時間をおいて再度実行してください。"),
+                    format!(
+                        "取り込み元は {reported} 件あるとしていますが、実際に読めたのは {met} 件でした。時間をおいて再度実行してください。"
+                    ),
                     format!("the source says it has {reported} records, but {met} were read; try again later"),
                 ),
             },

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, format_of_file_name,
-    is_local_government_code, jst_day, normalize_format, parse_moment,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
+    format_of_file_name, is_local_government_code, jst_day, normalize_format, parse_moment,
 };
 use minato_dcat::language_code;
 use unicode_normalization::UnicodeNormalization;
@@ -187,11 +187,14 @@ impl Inventory {
             )
         });
         let text = decoded.text.as_str();
-        let delimiter = if text.lines().take(HEADER_ROW_MAX).any(|line| line.matches('\t').count() >= 5 && !line.contains(',')) { b'\t' } else { b',' };
+        let delimiter =
+            if text.lines().take(HEADER_ROW_MAX).any(|line| line.matches('\t').count() >= 5 && !line.contains(',')) { b'\t' } else { b',' };
         if let Some(line) = unterminated_quote(text, char::from(delimiter)) {
             doubt = Some(Text::new(
                 format!("{line} 行目で始まる引用符「\"」が閉じられていません。ファイルが途中で切れていないか、引用符を確認してください。"),
-                format!("the quotation mark opened in line {line} is never closed; check that the file is whole and the quotation mark right"),
+                format!(
+                    "the quotation mark opened in line {line} is never closed; check that the file is whole and the quotation mark right"
+                ),
             ));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
@@ -335,8 +338,14 @@ impl Inventory {
         };
         if let Some(other) = rows.iter().find(|row| !self.cell(row, C::Title).is_empty() && fold(self.cell(row, C::Title)) != fold(title)) {
             return Err(fail(Text::new(
-                format!("同じ ID「{remote_id}」に異なるタイトル「{title}」と「{}」があります。データセットごとに別の ID を付けてください。", self.cell(other, C::Title)),
-                format!("the id `{remote_id}` stands for `{title}` and for `{}`; give each dataset an id of its own", self.cell(other, C::Title)),
+                format!(
+                    "同じ ID「{remote_id}」に異なるタイトル「{title}」と「{}」があります。データセットごとに別の ID を付けてください。",
+                    self.cell(other, C::Title)
+                ),
+                format!(
+                    "the id `{remote_id}` stands for `{title}` and for `{}`; give each dataset an id of its own",
+                    self.cell(other, C::Title)
+                ),
             )));
         }
         let mut record = Record::new(vocabulary);
@@ -520,8 +529,9 @@ impl Inventory {
 
 /// Formats that tell a file from a page, and a format cell from another.
 const KNOWN_FORMATS: &[&str] = &[
-    "CSV", "XLSX", "XLS", "PDF", "HTML", "GEOJSON", "JSON", "XML", "RDF", "KML", "KMZ", "SHP", "ZIP", "GTFS", "DOC", "DOCX", "TXT", "JTD", "GPKG",
-    "3DTILES", "CITYGML", "LAS", "TSV", "PARQUET", "PNG", "JPEG", "PPTX", "ODS", "DBF", "PRJ", "SHX", "GIF", "TIFF", "TIF", "DXF", "DWG", "7Z",
+    "CSV", "XLSX", "XLS", "PDF", "HTML", "GEOJSON", "JSON", "XML", "RDF", "KML", "KMZ", "SHP", "ZIP", "GTFS", "DOC", "DOCX", "TXT", "JTD",
+    "GPKG", "3DTILES", "CITYGML", "LAS", "TSV", "PARQUET", "PNG", "JPEG", "PPTX", "ODS", "DBF", "PRJ", "SHX", "GIF", "TIFF", "TIF", "DXF",
+    "DWG", "7Z",
 ];
 
 fn column_of(cell: &str) -> Option<Column> {
@@ -699,7 +709,10 @@ mod tests {
         let files = first.draft.distributions.as_ref().unwrap();
         assert_eq!(files.iter().map(|file| file.byte_size).collect::<Vec<_>>(), [Some(8053), Some(2048)]);
         assert_eq!(files.iter().map(|file| file.format.as_deref().unwrap()).collect::<Vec<_>>(), ["CSV", "XLSX"]);
-        assert_eq!((first.draft.licence.as_deref(), files[0].licence.as_deref(), files[1].licence.as_deref()), (Some("CC-BY-4.0"), None, Some("CC0-1.0")));
+        assert_eq!(
+            (first.draft.licence.as_deref(), files[0].licence.as_deref(), files[1].licence.as_deref()),
+            (Some("CC-BY-4.0"), None, Some("CC0-1.0"))
+        );
     }
 
     #[test]
@@ -717,7 +730,9 @@ mod tests {
 
     #[test]
     fn one_id_for_two_titles_is_refused() {
-        let records = records(&format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\nA1,342025,呉市,トイレ,,,,https://example.jp/3.csv,csv,CC0,1\n"));
+        let records = records(&format!(
+            "{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\nA1,342025,呉市,トイレ,,,,https://example.jp/3.csv,csv,CC0,1\n"
+        ));
         assert_eq!(records.len(), 1);
         assert!(records[0].as_ref().unwrap_err().cause.en.contains("トイレ"));
     }
@@ -735,10 +750,7 @@ mod tests {
     fn truncation_is_noticed() {
         let whole = format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\n");
         assert_eq!(Inventory::read(whole.as_bytes()).unwrap().doubt, None);
-        for cut in [
-            format!("{whole}A2,342025,呉市,\"トイ"),
-            format!("{whole}A2,342025,呉市,トイレ,,"),
-        ] {
+        for cut in [format!("{whole}A2,342025,呉市,\"トイ"), format!("{whole}A2,342025,呉市,トイレ,,")] {
             assert!(Inventory::read(cut.as_bytes()).unwrap().doubt.is_some(), "{cut}");
         }
         let within_character = &whole.as_bytes()[..whole.find("避").unwrap() + 1];
@@ -755,7 +767,13 @@ mod tests {
     #[test]
     fn periods_in_the_usual_spellings() {
         let expected = Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: NaiveDate::from_ymd_opt(2024, 7, 1) });
-        for text in ["開始年月日/終了年月日 : 2024年2月1日/2024年7月1日", "2024/2/1～2024/7/1", "2024-02-01/2024-07-01", "令和6年2月1日から令和6年7月1日まで", "2024/2/1/2024/7/1"] {
+        for text in [
+            "開始年月日/終了年月日 : 2024年2月1日/2024年7月1日",
+            "2024/2/1～2024/7/1",
+            "2024-02-01/2024-07-01",
+            "令和6年2月1日から令和6年7月1日まで",
+            "2024/2/1/2024/7/1",
+        ] {
             assert_eq!(period(text), expected, "{text}");
         }
         assert_eq!(period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));

@@ -34,6 +34,10 @@ impl Values {
         number
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
         self.numbers.get(name).copied()
     }
@@ -106,6 +110,13 @@ impl SegmentColumns {
 
     pub(crate) fn id(&self, doc: DocId) -> u128 {
         u128::from(self.id_high.get_val(doc)) << 64 | u128::from(self.id_low.get_val(doc))
+    }
+
+    /// The values of a facet that a dataset has.
+    pub(crate) fn names(&self, facet: Facet, doc: DocId, values: &Values) -> Vec<String> {
+        let Some((column, map)) = &self.facets[facet.index()] else { return Vec::new() };
+        let numbers = column.values_for_doc(doc).filter_map(|ordinal| map.get(ordinal as usize));
+        numbers.filter_map(|number| values.names.get(*number as usize)).map(|name| name.to_string()).collect()
     }
 
     pub(crate) fn slug(&self, doc: DocId) -> String {

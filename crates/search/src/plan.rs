@@ -1,6 +1,6 @@
 //! From what was typed to tantivy queries: terms, their alternatives, and tiers.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tantivy::query::{
     BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, Query, RegexQuery, TermQuery,
@@ -11,6 +11,7 @@ use tantivy::{Searcher, Term};
 use crate::analysis::{Piece, for_each_segment, is_function_word, pairs, words};
 use crate::level::{LEVEL, LevelQuery};
 use crate::normalize::{fold_kana, is_cjk, is_kana, is_kanji, is_katakana, normalize};
+use crate::postings::{Prepared, PreparedTerms};
 use crate::readings::kana_of_romaji;
 use crate::schema::{Fields, TextField, TextKind};
 use crate::synonyms::Synonyms;
@@ -131,12 +132,56 @@ pub(crate) struct Planner<'a> {
     pub(crate) synonyms: &'a Synonyms,
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) scope: &'a Scope,
+    /// Terms of this commit that were used before, and what else their alternatives depend on.
+    pub(crate) prepared: &'a PreparedTerms,
+    pub(crate) words_version: u64,
 }
+
+/// The terms of a query, ready to be used.
+pub(crate) type Terms = Vec<(QueryTerm, Arc<Prepared>)>;
 
 const ALL_TEXTS: [TextKind; 6] =
     [TextKind::Title, TextKind::Keyword, TextKind::Organization, TextKind::Description, TextKind::Distribution, TextKind::Other];
 
 impl Planner<'_> {
+    /// The terms with their alternatives. A word related to one term does not stand for it when it is a term itself.
+    pub(crate) fn prepare_all(&self, terms: Vec<QueryTerm>) -> tantivy::Result<Terms> {
+        let folded: Vec<String> = terms.iter().map(|term| term.folded.clone()).collect();
+        terms
+            .into_iter()
+            .map(|term| Ok((self.prepare(&term, &folded)?, term)))
+            .map(|pair| pair.map(|(prepared, term)| (term, prepared)))
+            .collect()
+    }
+
+    fn prepare(&self, term: &QueryTerm, beside: &[String]) -> tantivy::Result<Arc<Prepared>> {
+        let mut alternatives = None;
+        let mut excluded: Vec<&str> = Vec::new();
+        if beside.len() > 1 {
+            let all = self.alternatives(term);
+            excluded = beside
+                .iter()
+                .map(String::as_str)
+                .filter(|other| *other != term.folded && all.iter().any(|own| fold_kana(&own.text) == *other))
+                .collect();
+            alternatives = Some(all);
+        }
+        let key = format!("{} {:?} {} {} {}", self.words_version, self.scope, term.exact, term.text, excluded.join(" "));
+        if let Some(prepared) = self.prepared.get(&key) {
+            return Ok(prepared);
+        }
+        let mut alternatives = alternatives.unwrap_or_else(|| self.alternatives(term));
+        alternatives.retain(|alternative| !excluded.contains(&fold_kana(&alternative.text).as_str()));
+        let prepared = Arc::new(Prepared::new(alternatives, self.searcher, |alternatives| self.term(term, alternatives))?);
+        self.prepared.insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// The query of a prepared term.
+    fn query_of(&self, term: &QueryTerm, prepared: &Prepared) -> Box<dyn Query> {
+        prepared.query().unwrap_or_else(|| self.term(term, &prepared.alternatives))
+    }
+
     /// The term itself first, then its likes.
     pub(crate) fn alternatives(&self, term: &QueryTerm) -> Vec<Alternative> {
         let mut found = vec![Alternative { text: term.text.clone(), weight: 1.0 }];
@@ -194,7 +239,7 @@ impl Planner<'_> {
     }
 
     /// A term as a query over all texts.
-    pub(crate) fn term(&self, term: &QueryTerm, alternatives: &[Alternative]) -> Box<dyn Query> {
+    fn term(&self, term: &QueryTerm, alternatives: &[Alternative]) -> Box<dyn Query> {
         let mut disjuncts = self.text_disjuncts(alternatives, &ALL_TEXTS);
         if !term.exact {
             if let Some(format) = format_of(&term.folded) {
@@ -317,10 +362,10 @@ impl Planner<'_> {
     }
 
     /// Tier 1: every term, in any of its forms; soft terms only add.
-    pub(crate) fn all_terms(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Box<dyn Query> {
+    pub(crate) fn all_terms(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Box<dyn Query> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = terms
             .iter()
-            .map(|(term, alternatives)| (if term.soft { Occur::Should } else { Occur::Must }, self.term(term, alternatives)))
+            .map(|(term, prepared)| (if term.soft { Occur::Should } else { Occur::Must }, self.query_of(term, prepared)))
             .collect();
         match clauses.len() {
             0 => Box::new(EmptyQuery),
@@ -330,14 +375,14 @@ impl Planner<'_> {
     }
 
     /// What a relaxed query counts: the words of each term, lone kanji joined to their neighbour, split where words only glue.
-    pub(crate) fn units(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Vec<QueryTerm> {
+    pub(crate) fn units(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Vec<QueryTerm> {
         let mut units: Vec<QueryTerm> = Vec::new();
         for (term, _) in terms.iter().filter(|(term, _)| !term.soft) {
             if term.exact || term.text.chars().all(is_kana) || self.vocabulary.organization(&term.folded).is_some() {
                 units.push(term.clone());
                 continue;
             }
-            units.extend(split_words(&term.text).iter().map(|word| QueryTerm::new(word)));
+            units.extend(self.split_concepts(&term.text).iter().map(|word| QueryTerm::new(word)));
         }
         let mut seen = std::collections::HashSet::new();
         units.retain(|unit| seen.insert(unit.folded.clone()));
@@ -348,14 +393,32 @@ impl Planner<'_> {
         units
     }
 
+    /// The words of a term, but those together that make an organization or a concept of the synonyms: 焼津市 避難場所.
+    fn split_concepts(&self, text: &str) -> Vec<String> {
+        let words = split_words_at(text);
+        let mut found = Vec::new();
+        let mut first = 0;
+        while first < words.len() {
+            let known = (first + 1..words.len()).rev().filter(|last| last - first < 6).find(|last| {
+                let joined = words[first..=*last].windows(2).all(|pair| pair[0].1 == pair[1].0);
+                let folded = fold_kana(&text[words[first].0..words[*last].1]);
+                joined && (self.synonyms.of(&folded).next().is_some() || self.vocabulary.organization(&folded).is_some())
+            });
+            let last = known.unwrap_or(first);
+            found.push(text[words[first].0..words[last].1].to_owned());
+            first = last + 1;
+        }
+        found
+    }
+
     /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all.
-    pub(crate) fn some_units(&self, all_terms: Box<dyn Query>, units: &[QueryTerm], least: usize) -> Box<dyn Query> {
+    pub(crate) fn some_units(&self, all_terms: Box<dyn Query>, units: &[(QueryTerm, Arc<Prepared>)], least: usize) -> Box<dyn Query> {
         let height = units.len() as f32 + 1.0;
         let cap = (LEVEL - 1.0) / (height + 1.0);
         let clauses: Vec<(Occur, Box<dyn Query>)> = units
             .iter()
-            .map(|unit| {
-                let inner = self.term(unit, &self.alternatives(unit));
+            .map(|(unit, prepared)| {
+                let inner = self.query_of(unit, prepared);
                 (Occur::Should, Box::new(LevelQuery { inner, levels: 1.0, cap }) as Box<dyn Query>)
             })
             .collect();
@@ -365,10 +428,10 @@ impl Planner<'_> {
     }
 
     /// The last resort: terms as parts of words, such as the 川 of 河川. A word that is one in itself stays one: 京都 never finds 東京都.
-    pub(crate) fn within_words(&self, terms: &[(QueryTerm, Vec<Alternative>)]) -> Option<Box<dyn Query>> {
+    pub(crate) fn within_words(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Option<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        for (term, alternatives) in terms.iter().filter(|(term, _)| !term.soft) {
-            let mut disjuncts = vec![self.term(term, alternatives)];
+        for (term, prepared) in terms.iter().filter(|(term, _)| !term.soft) {
+            let mut disjuncts = vec![self.query_of(term, prepared)];
             match Shape::of(&term.text) {
                 Shape::Single => {
                     let pattern = format!("{0}.?|.{0}", term.folded);
@@ -423,6 +486,11 @@ impl Shape {
 
 /// The words of a term. A lone kanji says nothing by itself and stays with the word before it (港 of 港区 is not searched alone).
 pub(crate) fn split_words(text: &str) -> Vec<String> {
+    split_words_at(text).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
+}
+
+/// Start and end of each of those words.
+fn split_words_at(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     let mut open = false;
     let mut lone_before = false;
@@ -439,7 +507,7 @@ pub(crate) fn split_words(text: &str) -> Vec<String> {
         open = true;
         lone_before = lone && found.last().is_some_and(|(from, to)| to - from == segment.len());
     });
-    found.into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
+    found
 }
 
 pub(crate) fn raw(field: Field, value: &str) -> Box<dyn Query> {

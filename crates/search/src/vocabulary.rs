@@ -20,6 +20,9 @@ const SUGGESTED_FROM: u32 = 3;
 /// Keys looked at for one prefix.
 const KEYS_SCANNED_MAX: usize = 20_000;
 
+/// Begins keys of what only sounds alike.
+const ALIKE: char = '\u{1}';
+
 const WORD: u8 = 1;
 const TITLE: u8 = 2;
 const KEYWORD: u8 = 4;
@@ -136,11 +139,11 @@ impl Builder {
                 let latin = romaji(&kana);
                 keys.push((folded.to_string(), number));
                 if !kana.is_empty() {
-                    keys.push((fold_reading(&kana), number));
+                    keys.push((format!("{ALIKE}{}", fold_reading(&kana)), number));
                     keys.push((kana, number));
                 }
                 if latin.len() >= 2 {
-                    keys.push((fold_romaji(&latin), number));
+                    keys.push((format!("{ALIKE}{}", fold_romaji(&latin)), number));
                     keys.push((latin, number));
                 }
             }
@@ -343,6 +346,8 @@ impl Vocabulary {
         let mut found: Vec<(u32, &str)> = self
             .with_reading(&folded_reading)
             .filter(|entry| *entry.folded != *folded)
+            // Of so few syllables too many sound alike: ごみ is no 込み.
+            .filter(|entry| folded.chars().count() > 3 || reading(&entry.text).is_some_and(|reading| reading == folded))
             .map(|entry| (Self::frequency(entry, &sight), &*entry.folded))
             .filter(|(frequency, _)| *frequency > 0)
             .collect();
@@ -384,7 +389,7 @@ impl Vocabulary {
             }
         }
         if folded.chars().all(|c| c.is_ascii_alphanumeric()) && length >= 4 {
-            let latin = fold_romaji(&simplify_romaji(&folded));
+            let latin = format!("{ALIKE}{}", fold_romaji(&simplify_romaji(&folded)));
             for entry in self.with_key(&latin) {
                 offer(4, entry);
             }
@@ -453,13 +458,13 @@ impl Vocabulary {
         let mut alike = Vec::new();
         if folded.is_ascii() {
             let latin = simplify_romaji(&folded);
-            alike.push(fold_romaji(&latin));
+            alike.push(format!("{ALIKE}{}", fold_romaji(&latin)));
             exact.push(latin);
         } else {
             // An input method in the middle of a syllable: ひなんj.
             let kana = folded.trim_end_matches(|c: char| c.is_ascii_alphabetic());
             if !kana.is_empty() && kana.chars().all(is_kana) {
-                alike.push(fold_reading(kana));
+                alike.push(format!("{ALIKE}{}", fold_reading(kana)));
                 exact.push(kana.to_owned());
             }
         }
@@ -467,7 +472,7 @@ impl Vocabulary {
         let mut taken = HashSet::new();
         for forms in [exact, alike] {
             let mut found: Vec<(u64, u32)> = Vec::new();
-            for form in forms.iter().filter(|form| !form.is_empty()) {
+            for form in forms.iter().filter(|form| !form.trim_start_matches(ALIKE).is_empty()) {
                 self.scan(form, &sight, &mut found);
             }
             found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));

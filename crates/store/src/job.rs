@@ -158,6 +158,18 @@ pub fn claim(conn: &mut AnyConnection, kind: &str, only: Option<Uuid>, owner: &s
     find(conn, parse_id(&row.id)?)
 }
 
+/// Whether [`claim`] would find a job.
+pub fn is_claimable(conn: &mut AnyConnection, kind: &str, only: Option<Uuid>, now: DateTime<Utc>) -> Result<bool> {
+    let mut query = job::table
+        .filter(job::kind.eq(kind))
+        .filter(job::state.eq("queued").or(job::state.eq("running").and(job::lease_until.lt(now.naive_utc()))))
+        .into_boxed();
+    if let Some(id) = only {
+        query = query.filter(job::id.eq(id.to_string()));
+    }
+    Ok(query.count().get_result::<i64>(conn)? > 0)
+}
+
 /// Renews the lease and notes the progress; `false` when the lease is another's by now and the work must stop.
 pub fn heartbeat(conn: &mut AnyConnection, id: Uuid, owner: &str, progress: &str, now: DateTime<Utc>, lease: Duration) -> Result<bool> {
     let mine = job::table.filter(job::id.eq(id.to_string())).filter(job::state.eq("running")).filter(job::lease_owner.eq(owner));

@@ -1,4 +1,6 @@
 //! Documents in, drafts out, and back.
 
+#![allow(clippy::unwrap_used)]
+
 mod read;
 mod write;

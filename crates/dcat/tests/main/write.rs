@@ -1,7 +1,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use minato_catalog::{
-    ContactPoint, Dataset, DatasetDraft, Distribution, DistributionDraft, FileVersion, Organization, OrganizationDraft, RecordState, Spatial,
-    Temporal, Vocabulary, new_id, parse_moment,
+    ContactPoint, Dataset, DatasetDraft, Distribution, DistributionDraft, FileVersion, Organization, OrganizationDraft, RecordState,
+    Spatial, Temporal, Vocabulary, new_id, parse_moment,
 };
 use minato_dcat::{PageInfo, SiteInfo, Syntax, parse_catalog, schema_org, write_datasets};
 
@@ -12,13 +12,17 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn site() -> SiteInfo {
-    SiteInfo { base_url: "https://data.example.jp".into(), title: "広島県オープンデータ".into(), description: "県と市町のデータ".into() }
+    SiteInfo {
+        base_url: "https://data.example.jp".into(), title: "広島県オープンデータ".into(), description: "県と市町のデータ".into()
+    }
 }
 
 fn organization() -> Organization {
     Organization {
         id: new_id(),
-        draft: OrganizationDraft { slug: "kure".into(), name: "呉市".into(), code: Some("342025".into()), ..OrganizationDraft::default() },
+        draft: OrganizationDraft {
+            slug: "kure".into(), name: "呉市".into(), code: Some("342025".into()), ..OrganizationDraft::default()
+        },
         state: RecordState::Active,
         revision: 1,
         created: at("2024-01-01"),
@@ -131,7 +135,8 @@ fn an_almost_empty_dataset_is_still_a_dataset() {
 #[test]
 fn kept_files_have_checksum_and_counted_address() {
     let (vocabulary, organization) = (Vocabulary::built_in(), organization());
-    let mut dataset = dataset(DatasetDraft { title: "題".into(), licence: Some("CC0-1.0".into()), ..DatasetDraft::default() }, &organization);
+    let mut dataset =
+        dataset(DatasetDraft { title: "題".into(), licence: Some("CC0-1.0".into()), ..DatasetDraft::default() }, &organization);
     let sha256 = "ab".repeat(32);
     let mut distribution: Distribution =
         DistributionDraft { title: "f".into(), ..DistributionDraft::default() }.apply(new_id(), None, &vocabulary);
@@ -163,10 +168,17 @@ fn kept_files_have_checksum_and_counted_address() {
 #[test]
 fn pages_tell_the_next_one_and_the_total() {
     let (vocabulary, organization) = (Vocabulary::built_in(), organization());
-    let datasets: Vec<Dataset> =
-        (1..=3).map(|n| dataset(DatasetDraft { title: format!("題{n}"), themes: vec!["gr_0900".into()], ..DatasetDraft::default() }, &organization)).collect();
+    let datasets: Vec<Dataset> = (1..=3)
+        .map(|n| {
+            dataset(DatasetDraft { title: format!("題{n}"), themes: vec!["gr_0900".into()], ..DatasetDraft::default() }, &organization)
+        })
+        .collect();
     let pairs: Vec<_> = datasets.iter().map(|dataset| (dataset, &organization)).collect();
-    let page = PageInfo { url: "https://data.example.jp/catalog?page=1".into(), next: Some("https://data.example.jp/catalog?page=2".into()), total: 250 };
+    let page = PageInfo {
+        url: "https://data.example.jp/catalog?page=1".into(),
+        next: Some("https://data.example.jp/catalog?page=2".into()),
+        total: 250,
+    };
     for syntax in SYNTAXES {
         let document = write_datasets(&pairs, &site(), Some(&page), &vocabulary, syntax);
         let catalog = parse_catalog(&document, syntax, &page.url, &vocabulary).unwrap();
@@ -212,4 +224,78 @@ fn schema_org_says_what_search_engines_ask_for() {
     assert_eq!(value["distribution"][0]["contentUrl"], format!("https://data.example.jp/d/{}", dataset.content.distributions[0].id));
     assert_eq!(value["distribution"][1]["url"], "https://www.example.jp/map");
     assert_eq!(value["publisher"]["name"], "呉市");
+}
+
+/// What the DCAT-AP 3 shapes demand of ranges: the class of what each property leads to, in the document itself.
+const RANGES: &[(&str, &str)] = &[
+    ("dct/publisher", "foaf/Agent"),
+    ("dct/creator", "foaf/Agent"),
+    ("foaf/homepage", "foaf/Document"),
+    ("foaf/page", "foaf/Document"),
+    ("dcat/landingPage", "foaf/Document"),
+    ("dct/language", "dct/LinguisticSystem"),
+    ("dcat/themeTaxonomy", "skos/ConceptScheme"),
+    ("skos/inScheme", "skos/ConceptScheme"),
+    ("dcat/theme", "skos/Concept"),
+    ("dct/license", "dct/LicenseDocument"),
+    ("dct/rights", "dct/RightsStatement"),
+    ("dct/conformsTo", "dct/Standard"),
+    ("dct/accrualPeriodicity", "dct/Frequency"),
+    ("dct/spatial", "dct/Location"),
+    ("dct/temporal", "dct/PeriodOfTime"),
+    ("dct/provenance", "dct/ProvenanceStatement"),
+    ("adms/identifier", "adms/Identifier"),
+    ("dcat/contactPoint", "vcard/Kind"),
+    ("dct/format", "dct/MediaTypeOrExtent"),
+    ("dcat/mediaType", "dct/MediaType"),
+    ("dcat/dataset", "dcat/Dataset"),
+    ("dcat/distribution", "dcat/Distribution"),
+];
+
+fn expand(name: &str) -> String {
+    let (prefix, local) = name.split_once('/').unwrap();
+    let namespace = match prefix {
+        "dct" => "http://purl.org/dc/terms/",
+        "dcat" => "http://www.w3.org/ns/dcat#",
+        "foaf" => "http://xmlns.com/foaf/0.1/",
+        "skos" => "http://www.w3.org/2004/02/skos/core#",
+        "adms" => "http://www.w3.org/ns/adms#",
+        "vcard" => "http://www.w3.org/2006/vcard/ns#",
+        other => panic!("{other}"),
+    };
+    format!("{namespace}{local}")
+}
+
+#[test]
+fn everything_a_property_leads_to_has_the_class_dcat_ap_wants() {
+    let (vocabulary, organization) = (Vocabulary::built_in(), organization());
+    let mut organization = organization;
+    organization.draft.homepage = Some("https://www.city.example.jp/".into());
+    let dataset = dataset(full_draft(), &organization);
+    let document = write_datasets(&[(&dataset, &organization)], &site(), None, &vocabulary, Syntax::Turtle);
+    let triples: Vec<oxrdf::Triple> = oxttl::TurtleParser::new().for_slice(&document).map(|triple| triple.unwrap()).collect();
+    let is_a = |node: &oxrdf::Term, class: &str| {
+        triples.iter().any(|triple| {
+            triple.subject.to_string() == node.to_string()
+                && triple.predicate.as_ref() == oxrdf::vocab::rdf::TYPE
+                && matches!(&triple.object, oxrdf::Term::NamedNode(object) if object.as_str() == class)
+        })
+    };
+    for (property, class) in RANGES {
+        let (property, class) = (expand(property), expand(class));
+        let objects: Vec<_> = triples.iter().filter(|triple| triple.predicate.as_str() == property).map(|triple| &triple.object).collect();
+        assert!(!objects.is_empty(), "{property} is not used");
+        for object in objects {
+            assert!(is_a(object, &class), "{property} leads to {object}, which is no {class}");
+        }
+    }
+    // Every concept has a label and every scheme a title.
+    for (class, property) in [("skos/Concept", "skos/prefLabel"), ("skos/ConceptScheme", "dct/title"), ("foaf/Agent", "foaf/name")] {
+        for node in triples.iter().map(|triple| oxrdf::Term::from(triple.subject.clone())).filter(|node| is_a(node, &expand(class))) {
+            let named = triples
+                .iter()
+                .any(|triple| oxrdf::Term::from(triple.subject.clone()) == node && triple.predicate.as_str() == expand(property));
+            assert!(named, "{node} has no {property}");
+        }
+    }
 }

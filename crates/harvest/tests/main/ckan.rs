@@ -36,7 +36,11 @@ async fn all_pages_are_read() {
     assert_eq!(outcome.listing, Listing::Complete { total: 250 });
     assert_eq!(outcome.records.len(), 250);
     assert_eq!(stub.asked().len(), 3);
-    assert!(stub.asked().iter().all(|asked| asked.path == "/api/3/action/package_search" && asked.parameter("sort").as_deref() == Some("name asc")));
+    assert!(
+        stub.asked()
+            .iter()
+            .all(|asked| asked.path == "/api/3/action/package_search" && asked.parameter("sort").as_deref() == Some("name asc"))
+    );
 }
 
 #[tokio::test]

@@ -144,7 +144,8 @@ async fn transient_faults_are_retried_and_others_are_not() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     for (code, requests) in [(500, 2), (503, 2), (429, 2), (404, 1), (403, 1)] {
         let count = AtomicUsize::new(0);
-        let stub = Stub::start(move |_| if count.fetch_add(1, Ordering::SeqCst) == 0 { status(code) } else { ok("text/plain", "good") }).await;
+        let stub =
+            Stub::start(move |_| if count.fetch_add(1, Ordering::SeqCst) == 0 { status(code) } else { ok("text/plain", "good") }).await;
         let got = get(stub.settings(), &stub.url("/")).await;
         assert_eq!(stub.asked().len(), requests, "{code}");
         assert_eq!(got.ok(), (requests == 2).then(|| b"good".to_vec()), "{code}");
@@ -153,7 +154,8 @@ async fn transient_faults_are_retried_and_others_are_not() {
 
 #[tokio::test]
 async fn retry_after_is_honoured_within_bounds() {
-    let answer = |seconds: &'static str| move |_: &crate::stub::Asked| Answer { headers: vec![("Retry-After", seconds.into())], ..status(503) };
+    let answer =
+        |seconds: &'static str| move |_: &crate::stub::Asked| Answer { headers: vec![("Retry-After", seconds.into())], ..status(503) };
     let patient = Stub::start(answer("1")).await;
     let started = Instant::now();
     let settings = ClientSettings { retry_delay_max: Duration::from_secs(5), ..patient.settings() };
@@ -174,8 +176,8 @@ async fn silence_and_broken_connections_are_errors() {
     })
     .await;
     let settings = ClientSettings { read_timeout: Duration::from_millis(200), ..stub.settings() };
-    assert!(matches!(get(settings.clone(), &stub.url("/slow")).await, Err(Error::Timeout { .. })));
-    assert!(matches!(get(settings, &stub.url("/cut")).await, Err(Error::Connection { .. })));
+    assert!(matches!(get(settings, &stub.url("/slow")).await, Err(Error::Timeout { .. })));
+    assert!(matches!(get(stub.settings(), &stub.url("/cut")).await, Err(Error::Connection { .. })));
     assert_eq!(stub.asked().len(), 4);
 }
 

@@ -78,7 +78,14 @@ async fn loops_and_repeated_pages_end_in_doubt() {
 
 #[tokio::test]
 async fn a_fault_on_a_later_page_is_no_end() {
-    for fault in [status(500), status(404), html(), turtle("<a> <b> \"cut"), redirect("http://127.0.0.1:1/"), turtle("<#c> <http://www.w3.org/ns/hydra/core#totalItems> 1 .")] {
+    for fault in [
+        status(500),
+        status(404),
+        html(),
+        turtle("<a> <b> \"cut"),
+        redirect("http://127.0.0.1:1/"),
+        turtle("<#c> <http://www.w3.org/ns/hydra/core#totalItems> 1 ."),
+    ] {
         let described = format!("{fault:?}");
         let stub = Stub::start(move |asked| match asked.target().as_str() {
             "/catalog" => turtle(&format!("{}{} <#c> hydra:totalItems 3 . <> hydra:next <?page=2> .", dataset(1), dataset(2))),

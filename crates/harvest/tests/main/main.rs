@@ -1,5 +1,7 @@
 //! Sources that behave well and badly, over HTTP on loopback.
 
+#![allow(clippy::unwrap_used)]
+
 mod ckan;
 mod client;
 mod dcat;

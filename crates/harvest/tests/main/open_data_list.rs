@@ -44,7 +44,8 @@ async fn one_bad_row_is_named_and_the_rest_is_taken() {
 
 #[tokio::test]
 async fn a_file_cut_off_is_not_the_whole_listing() {
-    for cut in [OLD.find("毎月").unwrap(), OLD.find("https://www.city.example.jp/b.html").unwrap(), OLD.find("人口,概要").unwrap() + 1] {
+    for cut in [OLD.find("毎月").unwrap(), OLD.find("https://www.city.example.jp/b.html").unwrap(), OLD.find("人口,概要").unwrap() + 1]
+    {
         let stub = serve(OLD.as_bytes()[..cut].to_vec()).await;
         let outcome = harvest(OpenDataList, &stub, "/list.csv").await;
         assert!(matches!(outcome.listing, Listing::Incomplete { .. }), "{:?}", outcome.listing);

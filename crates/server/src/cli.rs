@@ -1,0 +1,458 @@
+//! The command line. Messages are Japanese where `LANG` or `LC_ALL` says so, else English; what other programs read (tokens, JSON) is plain.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use minato_app::catalog::{HarvestStatus, RecordState, Role, Text, TokenScope, User, UserDraft, Viewer, parse_moment};
+use minato_app::{App, AppSettings, CheckState, Context, Error, TransferCounts};
+
+use crate::config::Config;
+
+/// The shared open-data catalog of a prefecture and its cities.
+///
+/// `minato serve` is all it takes: what is missing (directory, database, index) is created.
+#[derive(Parser)]
+#[command(name = "minato", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Configuration file (TOML); without it `minato.toml` in the current directory, when there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory for database, index and files [env: MINATO_DATA] [default: minato-data].
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Database, for example postgres://user@host/minato [env: MINATO_DATABASE_URL] [default: SQLite in the data directory].
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the portal and its APIs; creates what is missing.
+    Serve {
+        /// Address and port [env: MINATO_SERVER_LISTEN] [default: 127.0.0.1:8080].
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+        /// Address under which the public reaches the site, for links that leave it.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+    },
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Build the search index anew from the database, also while a server is serving.
+    Reindex,
+    /// Harvest other portals.
+    #[command(subcommand)]
+    Harvest(HarvestCommand),
+    /// Manage users.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Manage API tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Take in a catalog that `minato export` wrote.
+    Import {
+        /// The directory to read.
+        directory: PathBuf,
+    },
+    /// Write the catalog and its files to a directory.
+    Export {
+        /// A new or empty directory.
+        directory: PathBuf,
+    },
+    /// Check database, index and files.
+    Doctor {
+        /// Also read every file and compare its hash.
+        #[arg(long)]
+        thorough: bool,
+    },
+    /// Print the OpenAPI description.
+    #[command(hide = true)]
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum HarvestCommand {
+    /// List the sources with their latest runs.
+    List,
+    /// Run a source now and wait for the end.
+    Run {
+        /// Slug or id of the source.
+        source: String,
+        /// Print the run as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Create a user.
+    Create {
+        /// Sign-in name: a–z, 0–9, - and _.
+        name: String,
+        /// Mail address.
+        #[arg(long)]
+        email: Option<String>,
+        /// May do everything.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List the users.
+    List,
+    /// Give a user a role in an organization.
+    Join {
+        /// The user.
+        name: String,
+        /// Slug, id or code of the organization.
+        #[arg(long)]
+        organization: String,
+        /// viewer, editor, publisher or administrator.
+        #[arg(long, default_value = "publisher")]
+        role: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Create an API token and print it; it is shown this once.
+    Create {
+        /// Whose rights it carries.
+        #[arg(long)]
+        user: String,
+        /// What it is for.
+        #[arg(long)]
+        label: String,
+        /// May only read.
+        #[arg(long)]
+        read_only: bool,
+        /// When it stops working, for example 2027-03-31.
+        #[arg(long)]
+        expires: Option<String>,
+    },
+    /// List a user's tokens, without their secrets.
+    List {
+        /// The user.
+        #[arg(long)]
+        user: String,
+    },
+    /// Revoke a token.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = match error.downcast_ref::<Error>() {
+                Some(Error::Internal(_)) | None => format!("{error:#}"),
+                Some(known) => describe(known),
+            };
+            eprintln!("{} {text}", say("エラー:", "error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Openapi = cli.command {
+        println!("{}", crate::api::openapi_json());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut config = Config::load(cli.common.config.as_deref())?;
+    config.data = cli.common.data.or(config.data);
+    config.database_url = cli.common.database_url.or(config.database_url);
+    let serving = matches!(cli.command, Command::Serve { .. });
+    log_to_stderr(if serving { "info" } else { "warn" });
+    if let Command::Serve { listen, base_url } = cli.command {
+        config.server.listen = listen.unwrap_or(config.server.listen);
+        config.server.base_url = base_url.or(config.server.base_url);
+        return serve(config).map(|()| ExitCode::SUCCESS);
+    }
+    let settings = config.app()?;
+    match cli.command {
+        Command::Serve { .. } | Command::Openapi => {}
+        Command::Migrate => migrate(settings)?,
+        Command::Reindex => reindex(settings)?,
+        Command::Harvest(command) => return harvest(&beside(settings)?, command),
+        Command::User(command) => user(&beside(settings)?, command)?,
+        Command::Token(command) => token(&beside(settings)?, command)?,
+        Command::Import { directory } => return import(&beside(settings)?, &directory),
+        Command::Export { directory } => export(&beside(settings)?, &directory)?,
+        Command::Doctor { thorough } => return doctor(settings, thorough),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the application without the index: a server may be keeping it, and follows the change log by itself.
+fn beside(settings: AppSettings) -> anyhow::Result<App> {
+    Ok(App::open(AppSettings { index: false, ..settings })?)
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    let settings = config.app()?;
+    let data = settings.data_dir.clone();
+    let app = App::open(settings).map_err(|error| anyhow::anyhow!("{}", full(&error)))?;
+    let worker = config.harvest.worker;
+    let mut server = config.server;
+    actix_web::rt::System::new().block_on(async move {
+        let requested = server.base_url.clone();
+        if server.base_url.is_none() && server.listen.port() != 0 {
+            server.base_url = Some(server.base_url());
+        }
+        crate::server::serve(app, server, worker, |address| {
+            let url = requested.unwrap_or_else(|| format!("http://{address}"));
+            tracing::info!(%url, data = %data.display(), "serving");
+            eprintln!("{} {url}", say("みなとを公開しました:", "Minato is serving at"));
+        })
+        .await
+    })
+}
+
+fn migrate(settings: AppSettings) -> anyhow::Result<()> {
+    let app = beside(settings)?;
+    let backend = format!("{:?}", app.store().backend());
+    println!("{}", say(&format!("データベース（{backend}）は最新です。"), &format!("the database ({backend}) is up to date")));
+    Ok(())
+}
+
+fn reindex(settings: AppSettings) -> anyhow::Result<()> {
+    let bar = spinner();
+    let done = match App::open(AppSettings { index: true, ..settings.clone() }) {
+        Ok(app) => {
+            let count = app.rebuild_index(|count| bar.set_message(say(&format!("{count} 件"), &format!("{count} datasets"))))?;
+            app.stop();
+            count
+        }
+        Err(Error::Conflict(error)) if error.code == "index_locked" => {
+            bar.set_message(say("サーバーに再構築を依頼しました", "asked the server to rebuild"));
+            beside(settings)?.request_reindex(Duration::from_secs(3600), || bar.tick())?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    bar.finish_and_clear();
+    println!("{}", say(&format!("検索索引を再構築しました（{done} 件）。"), &format!("search index rebuilt with {done} datasets")));
+    Ok(())
+}
+
+fn harvest(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        HarvestCommand::List => {
+            for status in app.source_statuses(&Viewer::system("cli"))? {
+                let last = status.last_run.map_or_else(|| "-".to_owned(), |run| format!("{} {}", run.status.as_str(), run.created.format("%Y-%m-%d %H:%M")));
+                let draft = &status.source.draft;
+                println!("{}\t{}\t{}\t{}\t{last}", draft.slug, draft.kind.as_str(), draft.url, status.records);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        HarvestCommand::Run { source, json } => {
+            let bar = spinner();
+            let run = app.harvest(&Context::system("cli"), &source, |progress| {
+                let c = progress.counts;
+                bar.set_message(format!("+{} ~{} ={} !{}", c.added, c.updated, c.unchanged, c.failed));
+                bar.tick();
+            })?;
+            bar.finish_and_clear();
+            if json {
+                println!("{}", serde_json::to_string(&run)?);
+            } else {
+                let c = run.counts;
+                println!(
+                    "{}: {}",
+                    run.status.as_str(),
+                    say(
+                        &format!("追加 {} 更新 {} 変更なし {} 保留 {} 取り下げ {} 失敗 {}", c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed),
+                        &format!(
+                            "added {} updated {} unchanged {} suspect {} archived {} failed {}",
+                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
+                        ),
+                    )
+                );
+                if let Some(message) = &run.message {
+                    println!("{}", pick(message));
+                }
+            }
+            Ok(if run.status == HarvestStatus::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {
+    let context = Context::system("cli");
+    match command {
+        UserCommand::Create { name, email, admin } => {
+            let draft = UserDraft { name, display_name: None, email, admin };
+            let user = app.create::<User>(&context, None, draft)?.value;
+            println!("{}", say(&format!("利用者「{}」を作成しました（{}）。", user.draft.name, user.id), &format!("user {} created ({})", user.draft.name, user.id)));
+        }
+        UserCommand::List => {
+            let page = app.list::<User>(&context.viewer, minato_app::store::ListFilter { archived: true, limit: 1000, ..Default::default() })?;
+            for user in page.items {
+                let flags = [(user.draft.admin, "admin"), (user.state == RecordState::Archived, "archived")];
+                let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+                println!("{}\t{}\t{}", user.draft.name, user.draft.email.unwrap_or_default(), flags.join(","));
+            }
+        }
+        UserCommand::Join { name, organization, role } => {
+            let role = Role::parse(&role).context("role must be viewer, editor, publisher or administrator")?;
+            app.set_member(&context, &organization, &name, role)?;
+            println!("{}", say(&format!("{name} を {organization} の {} にしました。", role.as_str()), &format!("{name} is {} of {organization}", role.as_str())));
+        }
+    }
+    Ok(())
+}
+
+fn token(app: &App, command: TokenCommand) -> anyhow::Result<()> {
+    let context = Context::system("cli");
+    match command {
+        TokenCommand::Create { user, label, read_only, expires } => {
+            let expires = match expires {
+                None => None,
+                Some(text) => Some(parse_moment(&text).with_context(|| format!("--expires: `{text}` is not a date such as 2027-03-31"))?),
+            };
+            let scope = TokenScope { read_only, ..Default::default() };
+            println!("{}", app.create_token(&context, &user, &label, scope, expires)?.secret);
+        }
+        TokenCommand::List { user } => {
+            for token in app.list_tokens(&context.viewer, &user)? {
+                let expires = token.expires.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d").to_string());
+                println!("{}\t{}\t{}\t{expires}", token.id, token.label, token.state.as_str());
+            }
+        }
+        TokenCommand::Revoke { id } => {
+            let token = app.revoke_token(&context, &id)?;
+            println!("{}", say(&format!("トークン「{}」を無効にしました。", token.label), &format!("token `{}` revoked", token.label)));
+        }
+    }
+    Ok(())
+}
+
+fn import(app: &App, directory: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let bar = spinner();
+    let report = app.import(directory, "import", |counts| bar.set_message(counted(counts)))?;
+    bar.finish_and_clear();
+    println!("{} {}", counted(report.taken), say(&format!("（変更なし {} 件）", report.unchanged), &format!("({} unchanged)", report.unchanged)));
+    for (line, cause) in &report.failures {
+        eprintln!("{}", say(&format!("{line} 行目: {cause}"), &format!("line {line}: {cause}")));
+    }
+    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn export(app: &App, directory: &std::path::Path) -> anyhow::Result<()> {
+    let bar = spinner();
+    let counts = app.export(directory, |counts| bar.set_message(counted(counts)))?;
+    bar.finish_and_clear();
+    println!("{}: {}", directory.display(), counted(counts));
+    Ok(())
+}
+
+fn doctor(settings: AppSettings, thorough: bool) -> anyhow::Result<ExitCode> {
+    let app = match App::open(AppSettings { index: true, ..settings.clone() }) {
+        Err(Error::Conflict(error)) if error.code == "index_locked" => {
+            eprintln!("{}", say("サーバーが動作中のため、検索索引は調べません。", "a server is running; its search index is not examined"));
+            beside(settings)?
+        }
+        other => other?,
+    };
+    let checks = app.examine(thorough)?;
+    let mut good = true;
+    for check in &checks {
+        let mark = match check.state {
+            CheckState::Good => "OK ",
+            CheckState::Warning => "注意",
+            CheckState::Bad => "NG ",
+        };
+        good &= check.state != CheckState::Bad;
+        println!("{mark} {}: {}", pick(&check.name), pick(&check.detail));
+    }
+    app.stop();
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn counted(counts: TransferCounts) -> String {
+    say(
+        &format!("データセット {} 件、ファイル {} 個、語彙 {} 件", counts.datasets, counts.files, counts.words),
+        &format!("{} datasets, {} files, {} other records", counts.datasets, counts.files, counts.words),
+    )
+}
+
+/// Shown on a terminal only; silent in scripts.
+fn spinner() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn log_to_stderr(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MINATO_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // Set already only in tests that call the command line twice.
+    let _ = subscriber.try_init();
+}
+
+fn is_japanese() -> bool {
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .is_some_and(|value| value.starts_with("ja"))
+}
+
+fn say(ja: &str, en: &str) -> String {
+    if is_japanese() { ja.to_owned() } else { en.to_owned() }
+}
+
+fn pick(text: &Text) -> String {
+    say(&text.ja, &text.en)
+}
+
+fn describe(error: &Error) -> String {
+    let text = pick(&error.text());
+    match error {
+        Error::Invalid(errors) if errors.len() > 1 => {
+            let lines: Vec<String> = errors.iter().map(|error| format!("\n  - {}", pick(&error.message))).collect();
+            format!("{text}{}", lines.concat())
+        }
+        _ => text,
+    }
+}
+
+/// An error with its causes: on the command line nothing is withheld.
+fn full(error: &Error) -> String {
+    match error {
+        Error::Internal(source) => {
+            let mut text = source.to_string();
+            let mut next = source.source();
+            while let Some(cause) = next {
+                text.push_str(": ");
+                text.push_str(&cause.to_string());
+                next = cause.source();
+            }
+            text
+        }
+        other => describe(other),
+    }
+}
