@@ -1,12 +1,12 @@
 //! On whose behalf a change is made, and how it came out.
 
 use minato_catalog::Viewer;
-use minato_store::idempotency::{self, Answer};
 use minato_store::AnyConnection;
+use minato_store::idempotency::{self, Answer};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::error::{Error, Result};
 use crate::App;
+use crate::error::{Error, Result};
 
 /// On whose behalf, and how, a change is made.
 #[derive(Debug, Clone, Default)]

@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::App;
 use crate::distribution::FoundDistribution;
 use crate::error::{Error, Result};
-use crate::App;
 
 /// Most downloads in one transaction.
 const BATCH_MAX: usize = 2_000;
@@ -114,7 +114,10 @@ impl App {
         };
         let (sender, receiver) = oneshot::channel();
         if !self.0.counter.send((NewDownload { download, click: visitor.click_key }, sender)) {
-            return Err(Error::Unavailable(minato_catalog::Text::new("停止処理中です。しばらくしてからもう一度お試しください。", "the server is stopping; try again in a moment")));
+            return Err(Error::Unavailable(minato_catalog::Text::new(
+                "停止処理中です。しばらくしてからもう一度お試しください。",
+                "the server is stopping; try again in a moment",
+            )));
         }
         match receiver.await {
             Ok(true) => Ok(()),

@@ -11,10 +11,10 @@ use minato_store::dataset::{self, DatasetFilter, Scope};
 use minato_store::{AnyConnection, history, keyword};
 use uuid::Uuid;
 
+use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::error::{Error, Result};
 use crate::noun::{not_an_object, signed_in};
-use crate::App;
 
 /// A dataset, and whether it was asked for by a former name.
 #[derive(Debug, Clone)]
@@ -131,7 +131,12 @@ impl App {
         let owner = self.owner_of_draft(&draft)?;
         self.change(context, |conn| {
             if dataset::find(conn, id)?.is_some() {
-                return Err(Error::Conflict(FieldError::new("/id", "taken", "この id のデータセットは既にあります。", "a dataset with this id exists already")));
+                return Err(Error::Conflict(FieldError::new(
+                    "/id",
+                    "taken",
+                    "この id のデータセットは既にあります。",
+                    "a dataset with this id exists already",
+                )));
             }
             self.insert(conn, context, id, owner, draft, None)
         })
@@ -155,7 +160,13 @@ impl App {
     }
 
     /// Creates or replaces the dataset with the publisher's own key.
-    pub fn upsert_dataset(&self, context: &Context, organization: &str, identifier: &str, mut draft: DatasetDraft) -> Result<Done<Dataset>> {
+    pub fn upsert_dataset(
+        &self,
+        context: &Context,
+        organization: &str,
+        identifier: &str,
+        mut draft: DatasetDraft,
+    ) -> Result<Done<Dataset>> {
         signed_in(&context.viewer)?;
         let owner = self.organization_id(organization)?;
         if draft.identifier.as_deref().is_some_and(|given| given != identifier) {
@@ -265,9 +276,7 @@ impl App {
             errors.extend(draft.check(&self.directory().vocabulary));
             return Err(Error::Invalid(errors));
         };
-        self.organization_id(key).map_err(|_| {
-            Error::invalid(FieldError::unknown_value("/organization", key, "GET /api/v1/organizations"))
-        })
+        self.organization_id(key).map_err(|_| Error::invalid(FieldError::unknown_value("/organization", key, "GET /api/v1/organizations")))
     }
 
     fn edit_dataset(&self, context: &Context, key: &str, f: impl FnOnce(&Dataset) -> Result<DatasetDraft>) -> Result<Done<Dataset>> {
@@ -292,7 +301,14 @@ impl App {
     }
 
     /// Moves a dataset to another state; restoring leaves one alone that is not archived.
-    pub(crate) fn set_state(&self, conn: &mut AnyConnection, before: &Dataset, state: DatasetState, action: Action, actor: &str) -> Result<Change<Dataset>> {
+    pub(crate) fn set_state(
+        &self,
+        conn: &mut AnyConnection,
+        before: &Dataset,
+        state: DatasetState,
+        action: Action,
+        actor: &str,
+    ) -> Result<Change<Dataset>> {
         let archived = before.content.state == DatasetState::Archived;
         if archived == (action == Action::Archive) {
             return Ok(Change::unchanged(before.clone()));
@@ -345,13 +361,15 @@ impl App {
         check(&draft, vocabulary)?;
         check_new_distributions(&draft, Some(before))?;
         let owner = match draft.organization.as_deref() {
-            Some(key) if !key.trim().is_empty() => self.owner_of_draft(&draft).and_then(|owner| match owner == before.content.organization_id {
-                true => Ok(owner),
-                false => require_role(viewer, owner, Role::Publisher).map(|()| owner).map_err(|error| {
-                    tracing::debug!(organization = key, "dataset may not move here");
-                    error
-                }),
-            })?,
+            Some(key) if !key.trim().is_empty() => {
+                self.owner_of_draft(&draft).and_then(|owner| match owner == before.content.organization_id {
+                    true => Ok(owner),
+                    false => require_role(viewer, owner, Role::Publisher).map(|()| owner).map_err(|error| {
+                        tracing::debug!(organization = key, "dataset may not move here");
+                        error
+                    }),
+                })?
+            }
             _ => before.content.organization_id,
         };
         let archived = before.content.state == DatasetState::Archived;
@@ -368,7 +386,10 @@ impl App {
         if content == before.content {
             return Ok(Change::unchanged(before.clone()));
         }
-        if archived && content.modified == now && (DatasetContent { modified: before.content.modified, ..content.clone() }) == before.content {
+        if archived
+            && content.modified == now
+            && (DatasetContent { modified: before.content.modified, ..content.clone() }) == before.content
+        {
             return Ok(Change::unchanged(before.clone()));
         }
         let after = Dataset { id: before.id, content, revision: before.revision + 1, created: before.created, updated: now };
@@ -378,7 +399,13 @@ impl App {
     }
 
     /// Gives words that are new to the catalog a record of their own.
-    fn record_keywords(&self, conn: &mut AnyConnection, content: &DatasetContent, before: Option<&DatasetContent>, now: DateTime<Utc>) -> Result<()> {
+    fn record_keywords(
+        &self,
+        conn: &mut AnyConnection,
+        content: &DatasetContent,
+        before: Option<&DatasetContent>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let known = before.map(|content| content.keywords.as_slice()).unwrap_or_default();
         for word in content.keywords.iter().filter(|word| !known.contains(word)) {
             if keyword::find_by_key(conn, word)?.is_none() {
@@ -401,7 +428,8 @@ fn find_by_name(conn: &mut AnyConnection, key: &str) -> minato_store::Result<Opt
 /// Editors edit; making something public takes a publisher.
 fn role_for(draft: &DatasetDraft, before: Option<&Dataset>) -> Role {
     let published = before.is_some_and(|dataset| dataset.content.state == DatasetState::Published);
-    if draft.state == DatasetState::Published && !published && before.is_none_or(|dataset| dataset.content.state != DatasetState::Archived) {
+    if draft.state == DatasetState::Published && !published && before.is_none_or(|dataset| dataset.content.state != DatasetState::Archived)
+    {
         Role::Publisher
     } else {
         Role::Editor

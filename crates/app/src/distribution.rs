@@ -10,11 +10,11 @@ use minato_files::{Blob, Detected};
 use minato_store::{AnyConnection, dataset, distribution, history};
 use uuid::Uuid;
 
+use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::dataset::require_role;
 use crate::error::{Error, Result};
 use crate::noun::{not_an_object, signed_in};
-use crate::App;
 
 /// A distribution with its dataset.
 #[derive(Debug, Clone)]
@@ -73,7 +73,12 @@ impl App {
         let draft = DistributionDraft { id: Some(id), ..draft };
         self.edit_distributions(context, dataset, id, Status::Created, |_, drafts| {
             if drafts.iter().any(|other| other.id == Some(id)) {
-                return Err(Error::Conflict(FieldError::new("/id", "taken", "この id のファイルは既にあります。", "a distribution with this id exists already")));
+                return Err(Error::Conflict(FieldError::new(
+                    "/id",
+                    "taken",
+                    "この id のファイルは既にあります。",
+                    "a distribution with this id exists already",
+                )));
             }
             drafts.push(draft);
             Ok(())
@@ -85,7 +90,8 @@ impl App {
         let found = self.distribution(&context.viewer, id)?;
         let id = found.distribution.id;
         self.edit_distributions(context, &found.dataset.id.to_string(), id, Status::Updated, |_, drafts| {
-            let place = drafts.iter_mut().find(|other| other.id == Some(id)).ok_or_else(|| Error::not_found("distribution", id.to_string()))?;
+            let place =
+                drafts.iter_mut().find(|other| other.id == Some(id)).ok_or_else(|| Error::not_found("distribution", id.to_string()))?;
             *place = DistributionDraft { id: Some(id), ..draft };
             Ok(())
         })
@@ -99,7 +105,8 @@ impl App {
         let found = self.distribution(&context.viewer, id)?;
         let id = found.distribution.id;
         self.edit_distributions(context, &found.dataset.id.to_string(), id, Status::Updated, |_, drafts| {
-            let place = drafts.iter_mut().find(|other| other.id == Some(id)).ok_or_else(|| Error::not_found("distribution", id.to_string()))?;
+            let place =
+                drafts.iter_mut().find(|other| other.id == Some(id)).ok_or_else(|| Error::not_found("distribution", id.to_string()))?;
             let mut value = serde_json::to_value(&*place).map_err(Error::internal)?;
             merge_patch(&mut value, patch);
             let changed: DistributionDraft = from_value(value).map_err(Error::invalid)?;
@@ -174,7 +181,13 @@ impl App {
     }
 
     /// A new distribution that begins with an uploaded file, in one step.
-    pub fn create_distribution_with_file(&self, context: &Context, dataset: &str, draft: DistributionDraft, upload: FileUpload) -> Result<Done<Distribution>> {
+    pub fn create_distribution_with_file(
+        &self,
+        context: &Context,
+        dataset: &str,
+        draft: DistributionDraft,
+        upload: FileUpload,
+    ) -> Result<Done<Distribution>> {
         check_upload(&upload)?;
         signed_in(&context.viewer)?;
         let vocabulary = self.directory().vocabulary.clone();

@@ -46,10 +46,14 @@ impl App {
         let filter = DatasetFilter { scope: Scope::Everything, ..Default::default() };
         let (count, last) = self.store().read(|conn| Ok((dataset::count(conn, &filter)?, history::last_seq(conn)?)))?;
         Ok(if pending {
-            let detail = Text::new("未適用のマイグレーションがあります。minato migrate を実行してください。", "migrations are pending; run `minato migrate`");
+            let detail = Text::new(
+                "未適用のマイグレーションがあります。minato migrate を実行してください。",
+                "migrations are pending; run `minato migrate`",
+            );
             Check { name, state: CheckState::Bad, detail }
         } else {
-            let detail = Text::new(format!("データセット {count} 件、変更記録 {last} 番まで"), format!("{count} datasets, change log at {last}"));
+            let detail =
+                Text::new(format!("データセット {count} 件、変更記録 {last} 番まで"), format!("{count} datasets, change log at {last}"));
             Check { name, state: CheckState::Good, detail }
         })
     }
@@ -86,11 +90,18 @@ impl App {
         Ok(match broken.first() {
             None => {
                 let how = if thorough { ("照合済み", "verified") } else { ("存在を確認", "present") };
-                Check { name, state: CheckState::Good, detail: Text::new(format!("{total} 個、{}", how.0), format!("{total} files, {}", how.1)) }
+                Check {
+                    name,
+                    state: CheckState::Good,
+                    detail: Text::new(format!("{total} 個、{}", how.0), format!("{total} files, {}", how.1)),
+                }
             }
             Some(first) => {
                 let detail = Text::new(
-                    format!("{total} 個のうち {} 個が失われたか壊れています（例: {first}）。バックアップから戻してください。", broken.len()),
+                    format!(
+                        "{total} 個のうち {} 個が失われたか壊れています（例: {first}）。バックアップから戻してください。",
+                        broken.len()
+                    ),
                     format!("{} of {total} files are missing or damaged (for example {first}); restore them from a backup", broken.len()),
                 );
                 Check { name, state: CheckState::Bad, detail }

@@ -104,10 +104,7 @@ impl Error {
                 format!("{}「{key}」は見つかりません。ID または名前を確認してください。", noun_ja(noun)),
                 format!("{noun} `{key}` does not exist; check the id or name"),
             ),
-            Error::Gone { title, .. } => Text::new(
-                format!("「{title}」は公開を終了しました。"),
-                format!("`{title}` has been withdrawn"),
-            ),
+            Error::Gone { title, .. } => Text::new(format!("「{title}」は公開を終了しました。"), format!("`{title}` has been withdrawn")),
             Error::Unauthenticated => Text::new(
                 "この操作には有効な API トークンが必要です。Authorization: Bearer <トークン> を付けてください（minato token create で作成できます）。",
                 "this needs a valid API token; send `Authorization: Bearer <token>` (made by `minato token create`)",
@@ -183,9 +180,10 @@ impl From<minato_store::Error> for Error {
                 "ほかの処理が同時に更新しました。読み直してから、もう一度変更してください。",
                 "it was changed at the same moment; read it again and repeat your change",
             )),
-            minato_store::Error::Pool(_) => {
-                Error::Unavailable(Text::new("混み合っています。しばらくしてからもう一度お試しください。", "the server is busy; try again in a moment"))
-            }
+            minato_store::Error::Pool(_) => Error::Unavailable(Text::new(
+                "混み合っています。しばらくしてからもう一度お試しください。",
+                "the server is busy; try again in a moment",
+            )),
             other => Error::internal(other),
         }
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource, HarvestSourceDraft,
-    HarvestStatus, HarvestedRecord, Organization, Provenance, RecordFailure, RecordOutcome, RecordState, Role, Text, Viewer, new_id,
+    Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource,
+    HarvestSourceDraft, HarvestStatus, HarvestedRecord, Organization, Provenance, RecordFailure, RecordOutcome, RecordState, Role, Text,
+    Viewer, new_id,
 };
 use minato_harvest::{Listing, content_hash};
 use minato_store::harvest::{self as store, HarvestRecord};
@@ -16,11 +17,11 @@ use minato_store::{AnyConnection, dataset};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::dataset::require_role;
 use crate::error::{Error, Result};
 use crate::noun::signed_in;
-use crate::App;
 
 const KIND: &str = "harvest";
 /// A worker that is silent for so long is taken for dead.
@@ -73,7 +74,9 @@ impl App {
     pub fn source(&self, viewer: &Viewer, key: &str) -> Result<HarvestSource> {
         let found = self.store().read(|conn| find_source(conn, key))?;
         match found {
-            Some(source) if source.state == RecordState::Active || viewer.has_role(source.organization_id, Role::Administrator) => Ok(source),
+            Some(source) if source.state == RecordState::Active || viewer.has_role(source.organization_id, Role::Administrator) => {
+                Ok(source)
+            }
             _ => Err(Error::not_found("harvest_source", key)),
         }
     }
@@ -83,7 +86,8 @@ impl App {
         let organization_id = self.check_source(&context.viewer, &draft)?;
         self.change(context, |conn| {
             let now = self.now();
-            let source = HarvestSource { id: new_id(), draft, organization_id, state: RecordState::Active, revision: 1, created: now, updated: now };
+            let source =
+                HarvestSource { id: new_id(), draft, organization_id, state: RecordState::Active, revision: 1, created: now, updated: now };
             let saved = store::save(conn, &source, None, Action::Create, &context.viewer.name)?;
             Ok(Change { value: source, status: Status::Created, seq: Some(saved.seq) })
         })
@@ -113,9 +117,9 @@ impl App {
         self.list_sources(viewer)?
             .into_iter()
             .map(|source| {
-                let (jobs, records) = self.store().read(|conn| {
-                    Ok((job::list(conn, KIND, Some(&source.id.to_string()), 1)?, store::count_records(conn, source.id)?))
-                })?;
+                let (jobs, records) = self
+                    .store()
+                    .read(|conn| Ok((job::list(conn, KIND, Some(&source.id.to_string()), 1)?, store::count_records(conn, source.id)?)))?;
                 let last_run = jobs.into_iter().next().map(|job| self.run_of(job)).transpose()?;
                 Ok(HarvestSourceStatus { source, last_run, records })
             })
@@ -128,7 +132,12 @@ impl App {
         let source = self.source(&context.viewer, key)?;
         require_role(&context.viewer, source.organization_id, Role::Editor)?;
         if source.state == RecordState::Archived {
-            return Err(Error::Conflict(FieldError::new("", "archived", "この収集元は停止されています。先に復元してください。", "this source is archived; restore it first")));
+            return Err(Error::Conflict(FieldError::new(
+                "",
+                "archived",
+                "この収集元は停止されています。先に復元してください。",
+                "this source is archived; restore it first",
+            )));
         }
         let job = self.store().write::<_, Error>(|conn| Ok(job::enqueue(conn, KIND, &source.id.to_string(), self.now())?))?;
         self.run_of(job)
@@ -151,7 +160,14 @@ impl App {
     }
 
     /// What became of the records of a run, by remote id. For members of the source's organization.
-    pub fn harvest_outcomes(&self, viewer: &Viewer, id: &str, outcome: Option<RecordOutcome>, after: Option<&str>, limit: i64) -> Result<Vec<HarvestRecordReport>> {
+    pub fn harvest_outcomes(
+        &self,
+        viewer: &Viewer,
+        id: &str,
+        outcome: Option<RecordOutcome>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<HarvestRecordReport>> {
         let run = self.harvest_run(viewer, id)?;
         let source = self.source(viewer, &run.source_id.to_string())?;
         if viewer.is_public() {
@@ -170,7 +186,8 @@ impl App {
             if let Some(job) = self.claim(Some(run.id))? {
                 return self.work(job, &mut watch);
             }
-            let job = self.store().read(|conn| job::find(conn, run.id))?.ok_or_else(|| Error::not_found("harvest_run", run.id.to_string()))?;
+            let job =
+                self.store().read(|conn| job::find(conn, run.id))?.ok_or_else(|| Error::not_found("harvest_run", run.id.to_string()))?;
             let ended = matches!(job.state, JobState::Done | JobState::Failed);
             let current = self.run_of(job)?;
             watch(HarvestProgress { counts: current.counts });
@@ -254,6 +271,7 @@ impl App {
             let mut unnamed_failures = 0;
             let mut counts = self.counts(job.id)?;
             let mut watched = Instant::now();
+            let mut held = Vec::new();
             loop {
                 tokio::select! {
                     record = receiver.recv() => match record {
@@ -262,6 +280,13 @@ impl App {
                             if matches!(&record, Err(failure) if failure.remote_id.is_none()) {
                                 unnamed_failures += 1;
                             }
+                            let record = match record {
+                                Ok(record) if run.may_be_renamed(&record)? => {
+                                    held.push(record);
+                                    continue;
+                                }
+                                other => other,
+                            };
                             if let Some(outcome) = run.take(record)? {
                                 counts.add(outcome);
                             }
@@ -277,6 +302,12 @@ impl App {
                 }
             }
             let listing = reader.await.map_err(Error::internal)?;
+            for record in held {
+                if matches!(listing, Listing::Complete { .. }) {
+                    run.adopt(&record)?;
+                }
+                run.take(Ok(record))?;
+            }
             Ok::<_, Error>((listing, unnamed_failures > 0))
         })?;
         run.conclude(listing, protected)
@@ -376,12 +407,33 @@ impl Run<'_> {
                             Error::Invalid(errors) => joined(errors),
                             other => other.text(),
                         };
-                        let failure = RecordFailure { remote_id: Some(remote_id.clone()), position: remote_id, cause, raw: Some(record.raw) };
+                        let failure =
+                            RecordFailure { remote_id: Some(remote_id.clone()), position: remote_id, cause, raw: Some(record.raw) };
                         self.note_failure(&failure).map(Some)
                     }
                 }
             }
         }
+    }
+
+    /// Whether a record is unknown by its id but has another by which it may turn out to be a renamed one, once the listing was read.
+    fn may_be_renamed(&self, record: &HarvestedRecord) -> Result<bool> {
+        if record.alternate_id.is_none() {
+            return Ok(false);
+        }
+        Ok(self.app.store().read(|conn| store::find_record(conn, self.source.id, &record.remote_id))?.is_none())
+    }
+
+    /// Takes a new record for the renamed form of an absent one that has the same other id.
+    fn adopt(&self, record: &HarvestedRecord) -> Result<()> {
+        let Some(alternate) = &record.alternate_id else { return Ok(()) };
+        self.app.store().write(|conn| {
+            self.check_lease(conn)?;
+            if let Some(absent) = store::find_unseen_by_alternate(conn, self.source.id, alternate, self.id)? {
+                store::rename_record(conn, self.source.id, &absent.remote_id, &record.remote_id)?;
+            }
+            Ok(())
+        })
     }
 
     fn store_record(&self, record: &HarvestedRecord) -> Result<Option<RecordOutcome>> {
@@ -398,6 +450,9 @@ impl Run<'_> {
             let (outcome, dataset_id, seq) = match known.as_ref().and_then(|known| known.dataset_id) {
                 Some(dataset_id) if known.as_ref().is_some_and(|known| known.content_hash == hash && !known.archived) => {
                     store::touch_record(conn, self.source.id, &record.remote_id, self.id, now)?;
+                    if known.as_ref().is_some_and(|known| known.alternate_id != record.alternate_id) {
+                        store::set_alternate(conn, self.source.id, &record.remote_id, record.alternate_id.as_deref())?;
+                    }
                     self.note(conn, &record.remote_id, RecordOutcome::Unchanged, notices(record), Some(dataset_id))?;
                     return Ok(Some((RecordOutcome::Unchanged, None)));
                 }
@@ -409,6 +464,7 @@ impl Run<'_> {
                 &HarvestRecord {
                     source_id: self.source.id,
                     remote_id: record.remote_id.clone(),
+                    alternate_id: record.alternate_id.clone(),
                     dataset_id: Some(dataset_id),
                     content_hash: hash,
                     raw: record.raw.clone(),
@@ -451,7 +507,13 @@ impl Run<'_> {
         Ok((RecordOutcome::Added, id, change.seq))
     }
 
-    fn update(&self, conn: &mut AnyConnection, record: &HarvestedRecord, dataset_id: Uuid, now: DateTime<Utc>) -> Result<(RecordOutcome, Uuid, Option<i64>)> {
+    fn update(
+        &self,
+        conn: &mut AnyConnection,
+        record: &HarvestedRecord,
+        dataset_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(RecordOutcome, Uuid, Option<i64>)> {
         let Some(mut before) = dataset::find(conn, dataset_id)? else { return Err(Error::not_found("dataset", dataset_id.to_string())) };
         let returned = before.content.state == DatasetState::Archived;
         if returned {
@@ -499,7 +561,14 @@ impl Run<'_> {
         Ok(RecordOutcome::Failed)
     }
 
-    fn note(&self, conn: &mut AnyConnection, remote_id: &str, outcome: RecordOutcome, cause: Option<Text>, dataset_id: Option<Uuid>) -> Result<()> {
+    fn note(
+        &self,
+        conn: &mut AnyConnection,
+        remote_id: &str,
+        outcome: RecordOutcome,
+        cause: Option<Text>,
+        dataset_id: Option<Uuid>,
+    ) -> Result<()> {
         Ok(store::save_outcome(conn, self.id, &HarvestRecordReport { remote_id: remote_id.to_owned(), outcome, cause, dataset_id })?)
     }
 
@@ -542,8 +611,9 @@ impl Run<'_> {
 
     fn judge_absent(&self) -> Result<Option<Text>> {
         let app = self.app;
-        let (absent, known) =
-            app.store().read(|conn| Ok((store::unseen_records(conn, self.source.id, self.id)?, store::count_records(conn, self.source.id)?)))?;
+        let (absent, known) = app
+            .store()
+            .read(|conn| Ok((store::unseen_records(conn, self.source.id, self.id)?, store::count_records(conn, self.source.id)?)))?;
         let policy = &self.source.draft;
         let now = app.now();
         let due = |record: &HarvestRecord| {
@@ -636,6 +706,9 @@ mod tests {
 
     #[test]
     fn small_sources_may_lose_half_and_large_ones_a_share() {
-        assert_eq!([sweep_max(1, 20), sweep_max(2, 20), sweep_max(9, 20), sweep_max(10, 20), sweep_max(1000, 20), sweep_max(10, 0)], [0, 1, 4, 2, 200, 1]);
+        assert_eq!(
+            [sweep_max(1, 20), sweep_max(2, 20), sweep_max(9, 20), sweep_max(10, 20), sweep_max(1000, 20), sweep_max(10, 0)],
+            [0, 1, 4, 2, 200, 1]
+        );
     }
 }

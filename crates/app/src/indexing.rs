@@ -11,10 +11,10 @@ use minato_store::dataset::{self, DatasetFilter, Order, Scope};
 use minato_store::{Store, download, history, setting};
 use uuid::Uuid;
 
+use crate::App;
 use crate::app::{AppSettings, Inner};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::App;
 
 /// How long a writer waits for the index before it answers all the same.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -66,7 +66,10 @@ impl Indexer {
             minato_search::Error::Locked(_) => Error::Conflict(FieldError::new(
                 "",
                 "index_locked",
-                format!("{} は別のプロセスが使用中です。そのサーバーを止めるか、別の --data を指定してください。", settings.data_dir.display()),
+                format!(
+                    "{} は別のプロセスが使用中です。そのサーバーを止めるか、別の --data を指定してください。",
+                    settings.data_dir.display()
+                ),
                 format!("{} is in use by another process; stop that server or name another --data", settings.data_dir.display()),
             )),
             other => Error::internal(other),
@@ -138,7 +141,11 @@ fn follow(weak: &Weak<Inner>) {
         let app = App(inner);
         let Some(indexer) = &app.0.indexer else { return };
         let shared = indexer.shared.clone();
-        let result = if indexer.needs_rebuild.load(Ordering::Acquire) { app.rebuild_index(|_| {}).map(|_| true) } else { app.catch_up().and_then(|worked| if worked { Ok(true) } else { app.obey_reindex_request() }) };
+        let result = if indexer.needs_rebuild.load(Ordering::Acquire) {
+            app.rebuild_index(|_| {}).map(|_| true)
+        } else {
+            app.catch_up().and_then(|worked| if worked { Ok(true) } else { app.obey_reindex_request() })
+        };
         // Let go of the application while waiting, or it could never end.
         drop(app);
         match result {
@@ -204,8 +211,13 @@ impl App {
 
     fn datasets_of(&self, organization_id: Uuid) -> Result<Vec<Uuid>> {
         let mut ids = Vec::new();
-        let mut filter =
-            DatasetFilter { scope: Scope::Everything, organization_id: Some(organization_id), order: Order::Slug, limit: BATCH, ..Default::default() };
+        let mut filter = DatasetFilter {
+            scope: Scope::Everything,
+            organization_id: Some(organization_id),
+            order: Order::Slug,
+            limit: BATCH,
+            ..Default::default()
+        };
         loop {
             let page = self.store().read(|conn| dataset::list(conn, &filter))?;
             ids.extend(page.items.iter().map(|dataset| dataset.id));
@@ -230,10 +242,7 @@ impl App {
         let since = jst_day(self.now()) - chrono::Duration::days(90);
         let ids: Vec<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
         let downloads = self.store().read(|conn| download::totals_of_datasets(conn, &ids, since))?;
-        Ok(datasets
-            .iter()
-            .map(|dataset| document(dataset, &directory, downloads.get(&dataset.id).copied().unwrap_or(0)))
-            .collect())
+        Ok(datasets.iter().map(|dataset| document(dataset, &directory, downloads.get(&dataset.id).copied().unwrap_or(0))).collect())
     }
 
     /// Builds the index anew from the database, beside the one in use, and swaps. `progress` is told the number of datasets done.
@@ -305,7 +314,10 @@ impl App {
             tick();
             std::thread::sleep(Duration::from_millis(200));
         }
-        Err(Error::Unavailable(Text::new("再構築が時間内に終わりませんでした。サーバーのログを確認してください。", "the rebuild did not end in time; see the server's log")))
+        Err(Error::Unavailable(Text::new(
+            "再構築が時間内に終わりませんでした。サーバーのログを確認してください。",
+            "the rebuild did not end in time; see the server's log",
+        )))
     }
 
     /// Waits until the index has all changes made so far; for tools and tests.
@@ -343,7 +355,11 @@ fn document(dataset: &Dataset, directory: &Directory, downloads: i64) -> SearchD
         organization_name: draft.map(|draft| draft.name.clone()).unwrap_or_default(),
         organization_name_en: draft.and_then(|draft| draft.name_en.clone()),
         organization_code: draft.and_then(|draft| draft.code.clone()),
-        distributions: content.distributions.iter().map(|distribution| (distribution.title.clone(), distribution.description.clone())).collect(),
+        distributions: content
+            .distributions
+            .iter()
+            .map(|distribution| (distribution.title.clone(), distribution.description.clone()))
+            .collect(),
         formats,
         licence: content.licence.clone(),
         standard_dataset: content.standard_dataset.clone(),

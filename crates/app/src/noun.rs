@@ -9,9 +9,9 @@ use minato_store::dataset::{self, DatasetFilter, Scope};
 use minato_store::{AnyConnection, ListFilter, Saved, history, keyword, licence, organization, theme, user};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::error::{Error, Result};
-use crate::App;
 
 /// A noun with an id, a draft and a state.
 pub trait SimpleNoun: Serialize + DeserializeOwned + Clone + Send + 'static {
@@ -108,21 +108,29 @@ macro_rules! simple_noun {
     };
 }
 
-simple_noun!(Organization, OrganizationDraft, Organization, organization, id = given_or_new_id, write = |viewer, before, _| match before {
-    Some(before) if viewer.has_role(before.id, Role::Administrator) => Ok(()),
-    _ => admin_only(viewer),
-}, {
-    fn check_change(conn: &mut AnyConnection, before: &Self, _after: &OrganizationDraft, state: RecordState) -> Result<()> {
-        if state == RecordState::Active {
-            return Ok(());
-        }
-        let filter = DatasetFilter { scope: Scope::Everything, organization_id: Some(before.id), ..Default::default() };
-        match dataset::count(conn, &filter)? {
-            0 => Ok(()),
-            count => Err(in_use("組織", "organization", count)),
+simple_noun!(
+    Organization,
+    OrganizationDraft,
+    Organization,
+    organization,
+    id = given_or_new_id,
+    write = |viewer, before, _| match before {
+        Some(before) if viewer.has_role(before.id, Role::Administrator) => Ok(()),
+        _ => admin_only(viewer),
+    },
+    {
+        fn check_change(conn: &mut AnyConnection, before: &Self, _after: &OrganizationDraft, state: RecordState) -> Result<()> {
+            if state == RecordState::Active {
+                return Ok(());
+            }
+            let filter = DatasetFilter { scope: Scope::Everything, organization_id: Some(before.id), ..Default::default() };
+            match dataset::count(conn, &filter)? {
+                0 => Ok(()),
+                count => Err(in_use("組織", "organization", count)),
+            }
         }
     }
-});
+);
 
 simple_noun!(Theme, ThemeDraft, Theme, theme, id = given_word, write = |viewer, _, _| admin_only(viewer), {});
 
@@ -141,27 +149,40 @@ simple_noun!(Keyword, KeywordDraft, Keyword, keyword, id = given_or_new_id, writ
     }
 });
 
-simple_noun!(User, UserDraft, User, user, id = given_or_new_id, write = |viewer, before, after| match before {
-    // People may edit themselves, but not make themselves administrators.
-    Some(before) if viewer.user_id == Some(before.id) && !viewer.read_only && before.draft.admin == after.admin => Ok(()),
-    _ => admin_only(viewer),
-}, {
-    fn check_read(viewer: &Viewer) -> Result<()> {
-        if viewer.is_public() { Err(Error::Unauthenticated) } else { Ok(()) }
-    }
-    fn shown_to(mut self, viewer: &Viewer) -> Self {
-        if !viewer.admin && viewer.user_id != Some(self.id) {
-            self.draft.email = None;
+simple_noun!(
+    User,
+    UserDraft,
+    User,
+    user,
+    id = given_or_new_id,
+    write = |viewer, before, after| match before {
+        // People may edit themselves, but not make themselves administrators.
+        Some(before) if viewer.user_id == Some(before.id) && !viewer.read_only && before.draft.admin == after.admin => Ok(()),
+        _ => admin_only(viewer),
+    },
+    {
+        fn check_read(viewer: &Viewer) -> Result<()> {
+            if viewer.is_public() { Err(Error::Unauthenticated) } else { Ok(()) }
         }
-        self
+        fn shown_to(mut self, viewer: &Viewer) -> Self {
+            if !viewer.admin && viewer.user_id != Some(self.id) {
+                self.draft.email = None;
+            }
+            self
+        }
     }
-});
+);
 
 fn given_or_new_id(id: Option<String>) -> Result<uuid::Uuid> {
     match id {
         None => Ok(new_id()),
         Some(text) => text.parse().map_err(|_| {
-            Error::invalid(FieldError::new("/id", "invalid_id", "/id は UUID にしてください。省略すると自動で付きます。", "/id must be a UUID; leave it out to get one"))
+            Error::invalid(FieldError::new(
+                "/id",
+                "invalid_id",
+                "/id は UUID にしてください。省略すると自動で付きます。",
+                "/id must be a UUID; leave it out to get one",
+            ))
         }),
     }
 }
@@ -205,7 +226,10 @@ fn editor_anywhere(viewer: &Viewer) -> Result<()> {
     if viewer.admin || viewer.roles.values().any(|role| *role >= Role::Editor) {
         return Ok(());
     }
-    Err(Error::Forbidden(Text::new("この操作にはいずれかの組織の編集者権限が必要です。", "this needs the role editor in some organization")))
+    Err(Error::Forbidden(Text::new(
+        "この操作にはいずれかの組織の編集者権限が必要です。",
+        "this needs the role editor in some organization",
+    )))
 }
 
 fn in_use(ja: &str, en: &str, count: i64) -> Error {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use minato_catalog::{Dataset, Text, Viewer};
 use minato_search::{Scope, SearchRequest, SearchResults, Suggestion};
 
-use crate::error::{Error, Result};
 use crate::App;
+use crate::error::{Error, Result};
 
 /// What was found, with the datasets of the hits in their order.
 #[derive(Debug, Clone)]

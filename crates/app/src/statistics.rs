@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use chrono::{Datelike, Months, NaiveDate};
 use minato_catalog::{
-    ClientClass, Dataset, DatasetState, DownloadIndicator, DownloadPoint, DownloadSeries, FieldError, Organization, OrganizationKind, PeriodKind,
-    Viewer, fiscal_year, fiscal_year_label, jst_day,
+    ClientClass, Dataset, DatasetState, DownloadIndicator, DownloadPoint, DownloadSeries, FieldError, Organization, OrganizationKind,
+    PeriodKind, Viewer, fiscal_year, fiscal_year_label, jst_day,
 };
 use minato_counter::METHOD_VERSION;
 use minato_store::dataset::{self, DatasetFilter, Scope};
 use minato_store::download::{self, DaySum, DownloadFilter};
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
 use crate::App;
+use crate::error::{Error, Result};
 
 /// Name of the indicator in the table of targets.
 pub(crate) const DOWNLOADS_PER_MONTH: &str = "downloads_per_month";
@@ -65,7 +65,12 @@ impl App {
         let to = request.to.unwrap_or(today);
         let from = request.from.unwrap_or_else(|| default_from(request.period, to));
         if to < from {
-            return Err(Error::invalid(FieldError::new("/to", "out_of_range", "to は from 以降の日付にしてください。", "to must not be before from")));
+            return Err(Error::invalid(FieldError::new(
+                "/to",
+                "out_of_range",
+                "to は from 以降の日付にしてください。",
+                "to must not be before from",
+            )));
         }
         let (from, to) = (start_of(request.period, from), to);
         if (to - from).num_days() > 366 * 200 || (request.period == PeriodKind::Day && (to - from).num_days() > PERIODS_MAX) {
@@ -165,7 +170,8 @@ impl App {
     pub fn summary(&self) -> Result<Summary> {
         let directory = self.directory();
         let filter = DatasetFilter { scope: Scope::Public, ..Default::default() };
-        let (datasets, by_organization) = self.store().read(|conn| Ok((dataset::count(conn, &filter)?, dataset::count_by_organization(conn)?)))?;
+        let (datasets, by_organization) =
+            self.store().read(|conn| Ok((dataset::count(conn, &filter)?, dataset::count_by_organization(conn)?)))?;
         let municipalities = by_organization.iter().filter(|(id, count)| {
             *count > 0 && directory.organization(*id).is_some_and(|organization| organization.draft.kind == OrganizationKind::Municipality)
         });

@@ -1,19 +1,17 @@
 //! Who is asking: API tokens, and memberships that give them rights.
 
 use chrono::{DateTime, Utc};
-use minato_catalog::{
-    Action, ApiToken, FieldError, Membership, Organization, RecordState, Role, TokenScope, User, Viewer, new_id,
-};
+use minato_catalog::{Action, ApiToken, FieldError, Membership, Organization, RecordState, Role, TokenScope, User, Viewer, new_id};
 use minato_store::api_token::{self, StoredToken};
 use minato_store::{AnyConnection, ListFilter, membership, user};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::dataset::require_role;
 use crate::error::{Error, Result};
 use crate::noun::signed_in;
-use crate::App;
 
 /// A token with its secret, which is shown this once.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +46,14 @@ impl App {
     }
 
     /// A new token for a user: one's own, or anybody's for an administrator.
-    pub fn create_token(&self, context: &Context, user: &str, label: &str, scope: TokenScope, expires: Option<DateTime<Utc>>) -> Result<NewToken> {
+    pub fn create_token(
+        &self,
+        context: &Context,
+        user: &str,
+        label: &str,
+        scope: TokenScope,
+        expires: Option<DateTime<Utc>>,
+    ) -> Result<NewToken> {
         signed_in(&context.viewer)?;
         let owner = self.own_user(&context.viewer, user)?;
         if label.trim().is_empty() || label.chars().count() > 200 {
@@ -60,11 +65,26 @@ impl App {
             )));
         }
         if expires.is_some_and(|expires| expires <= self.now()) {
-            return Err(Error::invalid(FieldError::new("/expires", "out_of_range", "/expires は未来の日時にしてください。", "/expires must be in the future")));
+            return Err(Error::invalid(FieldError::new(
+                "/expires",
+                "out_of_range",
+                "/expires は未来の日時にしてください。",
+                "/expires must be in the future",
+            )));
         }
         let secret = new_secret();
         let now = self.now();
-        let token = ApiToken { id: new_id(), user_id: owner.id, label: label.trim().to_owned(), scope, expires, state: RecordState::Active, revision: 1, created: now, updated: now };
+        let token = ApiToken {
+            id: new_id(),
+            user_id: owner.id,
+            label: label.trim().to_owned(),
+            scope,
+            expires,
+            state: RecordState::Active,
+            revision: 1,
+            created: now,
+            updated: now,
+        };
         let stored = StoredToken { token: token.clone(), hash: hash(&secret) };
         if !context.dry_run {
             self.store().write::<_, Error>(|conn| Ok(api_token::save(conn, &stored, None, Action::Create, &context.viewer.name)?))?;
@@ -160,7 +180,8 @@ impl App {
                 Some(before) => {
                     context.check_revision(before.revision)?;
                     let action = if before.state == RecordState::Active { Action::Update } else { Action::Restore };
-                    let after = Membership { role, state: RecordState::Active, revision: before.revision + 1, updated: now, ..before.clone() };
+                    let after =
+                        Membership { role, state: RecordState::Active, revision: before.revision + 1, updated: now, ..before.clone() };
                     let saved = membership::save(conn, &after, Some(before.revision), action, &context.viewer.name)?;
                     Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
                 }
@@ -188,7 +209,8 @@ impl App {
         require_role(&context.viewer, organization.id, Role::Administrator)?;
         let user: User = self.get(&context.viewer, user)?;
         self.change(context, |conn| {
-            let Some(before) = membership::find_pair(conn, organization.id, user.id)?.filter(|member| member.state == RecordState::Active) else {
+            let Some(before) = membership::find_pair(conn, organization.id, user.id)?.filter(|member| member.state == RecordState::Active)
+            else {
                 return Err(Error::not_found("membership", user.draft.name.clone()));
             };
             let after = Membership { state: RecordState::Archived, revision: before.revision + 1, updated: self.now(), ..before.clone() };

@@ -10,9 +10,9 @@ use minato_store::{AnyConnection, distribution, keyword, licence, organization, 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::App;
 use crate::error::{Error, Result};
 use crate::noun::SimpleNoun;
-use crate::App;
 
 const CATALOG_FILE: &str = "catalog.jsonl";
 const FILES_DIRECTORY: &str = "files";

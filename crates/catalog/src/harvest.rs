@@ -244,6 +244,8 @@ pub struct HarvestRecordReport {
 pub struct HarvestedRecord {
     /// The record's id at the source; identity together with the source.
     pub remote_id: String,
+    /// An id that may move between records, such as a row number; tells a renamed record from a new one.
+    pub alternate_id: Option<String>,
     /// The record's page there, where known.
     pub remote_url: Option<String>,
     /// What was received, kept as it came.

@@ -32,19 +32,25 @@ pub fn find_standard_dataset(text: &str) -> Option<&'static StandardDataset> {
     STANDARD_DATASETS
         .iter()
         .find(|dataset| folded.contains(&fold(dataset.title)) || dataset.words.iter().any(|word| folded.contains(&fold(word))))
-        .or_else(|| STANDARD_DATASETS.iter().find(|dataset| dataset.id.contains('_') && folded.contains(dataset.id)))
+        .or_else(|| STANDARD_DATASETS.iter().find(|dataset| file_name_says(&folded, dataset.id)))
+}
+
+/// Whether a file name such as `342025_aed.csv` has the id as one of its parts.
+fn file_name_says(folded: &str, id: &str) -> bool {
+    let stem = folded.split('.').next().unwrap_or_default();
+    stem.contains('_') && (format!("_{stem}_").contains(&format!("_{id}_")) || (id.contains('_') && stem.contains(id)))
 }
 
 #[rustfmt::skip]
 const STANDARD_DATASETS: &[StandardDataset] = &[
-    StandardDataset { id: "public_facility", title: "公共施設一覧", words: &["公共施設一覧"] },
+    StandardDataset { id: "public_facility", title: "公共施設一覧", words: &["公共施設情報"] },
     StandardDataset { id: "cultural_property", title: "文化財一覧", words: &["文化財一覧"] },
-    StandardDataset { id: "evacuation_space", title: "指定緊急避難場所一覧", words: &["指定緊急避難場所", "避難場所一覧", "避難所一覧", "指定避難所"] },
+    StandardDataset { id: "evacuation_space", title: "指定緊急避難場所一覧", words: &["指定緊急避難場所", "緊急避難場所一覧", "避難場所一覧"] },
     StandardDataset { id: "population", title: "地域・年齢別人口", words: &["年齢別人口"] },
     StandardDataset { id: "preschool", title: "子育て施設一覧", words: &["子育て施設"] },
     StandardDataset { id: "open_data_list", title: "オープンデータ一覧", words: &[] },
     StandardDataset { id: "public_wireless_lan", title: "公衆無線LANアクセスポイント一覧", words: &["公衆無線lan"] },
-    StandardDataset { id: "aed", title: "AED設置箇所一覧", words: &["AED設置", "AED一覧"] },
+    StandardDataset { id: "aed", title: "AED設置箇所一覧", words: &["AED設置", "AED一覧", "自動体外式除細動器"] },
     StandardDataset { id: "care_service", title: "介護サービス事業所一覧", words: &["介護サービス事業所"] },
     StandardDataset { id: "hospital", title: "医療機関一覧", words: &["医療機関一覧"] },
     StandardDataset { id: "tourism", title: "観光施設一覧", words: &["観光施設"] },
@@ -83,6 +89,9 @@ mod tests {
         ] {
             assert_eq!(find_standard_dataset(title).map(|d| d.id), Some(id), "{title}");
         }
-        assert_eq!(find_standard_dataset("ごみ処理量の推移"), None);
+        // Shelters to stay in are another designation than places to flee to.
+        for title in ["ごみ処理量の推移", "指定避難所一覧", "event planning"] {
+            assert_eq!(find_standard_dataset(title), None, "{title}");
+        }
     }
 }

@@ -240,7 +240,7 @@ impl Reader<'_> {
                 Some(raw),
             ));
         }
-        Ok(HarvestedRecord { remote_id, remote_url, raw, draft, notices })
+        Ok(HarvestedRecord { remote_id, alternate_id: None, remote_url, raw, draft, notices })
     }
 
     fn distribution(&self, node: &NamedOrBlankNode, notices: &mut Vec<Text>) -> DistributionDraft {

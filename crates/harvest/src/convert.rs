@@ -155,7 +155,7 @@ impl<'a> Record<'a> {
     ) -> Result<HarvestedRecord, RecordFailure> {
         let errors = self.draft.check(self.vocabulary);
         if errors.is_empty() {
-            return Ok(HarvestedRecord { remote_id, remote_url, raw, draft: self.draft, notices: self.notices });
+            return Ok(HarvestedRecord { remote_id, alternate_id: None, remote_url, raw, draft: self.draft, notices: self.notices });
         }
         let ja: Vec<&str> = errors.iter().map(|error| error.message.ja.as_str()).collect();
         let en: Vec<&str> = errors.iter().map(|error| error.message.en.as_str()).collect();

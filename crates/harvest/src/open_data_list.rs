@@ -274,12 +274,13 @@ impl Inventory {
         order.into_iter().map(|(id, rows)| self.record(id, &rows, vocabulary, base)).collect()
     }
 
-    /// データセット_ID; in the older layout NO, which counts within its body only.
+    /// データセット_ID. The older layout has none: its NO is the number of the row in many files and moves when a row goes.
     fn declared_id(&self, row: &Row) -> Option<String> {
-        let id = self.cell(row, C::Id);
-        if !id.is_empty() {
-            return Some(narrow(id));
-        }
+        Some(narrow(self.cell(row, C::Id))).filter(|id| !id.is_empty())
+    }
+
+    /// NO of the older layout, which counts within its body only; tells a renamed dataset from a new one.
+    fn alternate_id(&self, row: &Row) -> Option<String> {
         if self.columns.contains_key(&C::Id) {
             return None;
         }
@@ -366,6 +367,14 @@ impl Inventory {
                 record.draft.licence_text.clone_from(&licence.1);
             }
         }
+        if distributions.is_empty()
+            && let Some((header, address)) = self.broken_address(first, base)
+        {
+            return Err(fail(Text::new(
+                format!("「{header}」の値「{address}」は URL ではなく、ほかにファイルもありません。http:// または https:// で始まる URL を入力してください。"),
+                format!("`{address}` under {header} is no URL and there is no other file; give an address that begins with http:// or https://"),
+            )));
+        }
         if let Some(first) = licences.first().cloned() {
             (record.draft.licence, record.draft.licence_text) = first.clone();
             for (distribution, own) in distributions.iter_mut().zip(licences).filter(|(_, own)| *own != first) {
@@ -375,7 +384,9 @@ impl Inventory {
         }
         record.draft.distributions = Some(distributions);
         let remote_url = record.draft.landing_page.clone();
-        record.finish(remote_id, remote_url, &position, raw.clone())
+        let alternate_id = self.alternate_id(first);
+        let finished = record.finish(remote_id, remote_url, &position, raw.clone())?;
+        Ok(HarvestedRecord { alternate_id, ..finished })
     }
 
     fn dataset(&self, record: &mut Record<'_>, row: &Row, base: &Url) {
@@ -507,6 +518,16 @@ impl Inventory {
             return vec![draft];
         }
         formats.into_iter().map(|format| DistributionDraft { title: format.clone(), format: Some(format), ..draft.clone() }).collect()
+    }
+
+    /// The first cell for an address that holds something else.
+    fn broken_address<'r>(&'r self, row: &'r Row, base: &Url) -> Option<(&'r str, String)> {
+        [C::FileDownloadUrl, C::FileAccessUrl, C::Url].into_iter().find_map(|column| {
+            let cell = self.cell(row, column);
+            let broken = !cell.is_empty() && crate::convert::usable_url(cell, Some(base)).is_none();
+            let header = self.columns.get(&column).and_then(|index| self.header.get(*index))?;
+            broken.then(|| (header.as_str(), cell.chars().take(100).collect()))
+        })
     }
 
     /// Whether an address is that of a file and not of a page.
@@ -669,7 +690,7 @@ mod tests {
              342025,2,広島県,呉市,人口,,XLSX,謎の分類,たまに,https://data.example.jp/files/a.xlsx,有,ご自由に,,,備考です\n",
         );
         let first = records[0].as_ref().unwrap();
-        assert_eq!(first.remote_id, "342025-01");
+        assert_eq!((first.remote_id.as_str(), first.alternate_id.as_deref()), ("342025:避難所一覧", Some("342025-01")));
         assert_eq!(first.draft.themes, ["gr_1400"]);
         assert_eq!(first.draft.licence.as_deref(), Some("CC-BY-4.0"));
         assert_eq!(first.draft.accrual_periodicity.as_deref(), Some("annual"));

@@ -94,7 +94,7 @@ fn document(number: u128) -> SearchDocument {
         licence: Some("CC-BY-4.0".to_owned()),
         standard_dataset: None,
         area_codes: Vec::new(),
-        open: number % 20 != 0,
+        open: !number.is_multiple_of(20),
         state: minato_catalog::DatasetState::Published,
         created: modified,
         modified,

@@ -32,7 +32,7 @@ const CURRENT: &str = "CURRENT";
 /// The engine's least.
 const WRITER_MEMORY_MIN: usize = 15_000_000;
 /// Up to so many datasets, words are refreshed before a change returns; a larger catalog does it in the background.
-const REFRESHED_AT_ONCE: u64 = 200;
+const REFRESHED_AT_ONCE: u64 = 100;
 /// After a rebuild of at most so many datasets, the segments are merged into one.
 const MERGED_WHOLE: u64 = 300_000;
 
@@ -236,11 +236,10 @@ impl Index {
             }
             *pending = Some(Vec::new());
         }
-        let result = inner.rebuild(batches, position);
-        if result.is_err() {
-            *inner.pending.lock() = None;
-        }
-        result?;
+        // However the documents end, even by a panic of their reader, changes are not kept for a rebuild that is over.
+        let over = RebuildOver(inner);
+        inner.rebuild(batches, position)?;
+        drop(over);
         inner.vocabulary_changed()
     }
 
@@ -261,6 +260,14 @@ impl Index {
     /// Brings the words for suggestions and corrections up to date now, instead of a moment later in the background.
     pub fn refresh_vocabulary(&self) -> Result<(), Error> {
         self.inner.refresh_vocabulary()
+    }
+}
+
+struct RebuildOver<'a>(&'a Inner);
+
+impl Drop for RebuildOver<'_> {
+    fn drop(&mut self) {
+        *self.0.pending.lock() = None;
     }
 }
 

@@ -109,12 +109,12 @@ impl<'a> Search<'a> {
         if first.base >= ENOUGH {
             return self.results(first, 1, &terms, &[], None, None);
         }
-        if first.base == 0 {
-            if let Some((corrected, other)) = self.corrected(&terms)? {
-                let found = self.gather(Some(self.planner.all_terms(&other)), false)?;
-                if found.base > 0 {
-                    return self.results(found, 1, &other, &[], Some(corrected), None);
-                }
+        if first.base == 0
+            && let Some((corrected, other)) = self.corrected(&terms)?
+        {
+            let found = self.gather(Some(self.planner.all_terms(&other)), false)?;
+            if found.base > 0 {
+                return self.results(found, 1, &other, &[], Some(corrected), None);
             }
         }
         let suggestion = if first.base > 0 { self.better(&terms, first.base)? } else { None };
@@ -249,14 +249,16 @@ impl<'a> Search<'a> {
             let mut text = term.text.clone();
             let words = split_words(&term.text);
             let strange: Vec<&String> = words.iter().filter(|word| !vocabulary.knows(&fold(word), scope)).collect();
-            let may_be_wrong = !term.exact && !strange.is_empty() && !vocabulary.knows(&term.folded, scope);
+            let may_be_wrong = !term.exact && !vocabulary.knows(&term.folded, scope);
+            // Known words side by side are no typo, unless together they sound like something that exists.
+            let by_sound = strange.is_empty();
             if may_be_wrong && (terms.len() == 1 || self.base(&vec![(term.clone(), prepared.clone())])? == 0) {
-                if let Some(better) = vocabulary.correct(&term.text, scope) {
+                if let Some(better) = vocabulary.correct(&term.text, scope, by_sound) {
                     text = better;
                     changed = true;
                 } else if words.len() > 1 {
                     for word in strange {
-                        if let Some(better) = vocabulary.correct(word, scope) {
+                        if let Some(better) = vocabulary.correct(word, scope, false) {
                             text = text.replacen(word.as_str(), &better, 1);
                             changed = true;
                         }

@@ -125,15 +125,18 @@ impl Builder {
         // Rare pairs of words are noise in a large catalog; in a small one they are all there is.
         let rare = if self.documents > 20_000 { 2 } else { 1 };
         let mut keys: Vec<(String, u32)> = Vec::new();
-        let mut readings: Vec<(Box<str>, u32)> = Vec::new();
+        let mut readings: Vec<(String, u32)> = Vec::new();
         for (folded, draft) in names {
             let frequency = draft.open + draft.hidden.iter().map(|(_, count)| count).sum::<u32>();
             if frequency < rare && draft.kinds & (KEYWORD | TITLE | ORGANIZATION) == 0 {
                 continue;
             }
+            let suggested = draft.kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
+            if !suggested && draft.kinds & TARGET == 0 {
+                continue;
+            }
             let number = entries.len() as u32;
             let normalized = normalize(&draft.text);
-            let suggested = draft.kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
             if suggested {
                 let kana = reading_until_unknown(&normalized).0;
                 let latin = romaji(&kana);
@@ -154,32 +157,21 @@ impl Builder {
             {
                 let reading = fold_reading(&reading);
                 if reading.chars().count() >= 2 {
-                    readings.push((reading.into_boxed_str(), number));
+                    readings.push((reading, number));
                 }
             }
             entries.push(Entry {
                 mask: mask(&folded),
                 chars: u16::try_from(chars).unwrap_or(u16::MAX),
+                text: if *draft.text == *folded { None } else { Some(draft.text) },
                 folded,
-                text: draft.text,
                 kinds: draft.kinds,
                 open: draft.open,
                 hidden: draft.hidden.into_boxed_slice(),
             });
         }
-        keys.sort_unstable();
-        keys.dedup();
-        readings.sort_unstable();
-        let mut arena = String::with_capacity(keys.iter().map(|(key, _)| key.len()).sum());
-        let mut offsets = Vec::with_capacity(keys.len());
-        for (key, number) in keys {
-            let start = arena.len() as u32;
-            arena.push_str(&key);
-            offsets.push((start, arena.len() as u32, number));
-        }
         entries.shrink_to_fit();
-        readings.shrink_to_fit();
-        Vocabulary { entries, readings, arena, keys: offsets, organizations: self.organizations, slugs: self.slugs }
+        Vocabulary { entries, readings: Keys::new(readings), keys: Keys::new(keys), organizations: self.organizations, slugs: self.slugs }
     }
 }
 
@@ -268,7 +260,8 @@ fn organization_names(name: &str) -> Vec<String> {
 
 struct Entry {
     folded: Box<str>,
-    text: Box<str>,
+    /// As published, when that differs.
+    text: Option<Box<str>>,
     mask: u64,
     chars: u16,
     kinds: u8,
@@ -277,16 +270,54 @@ struct Entry {
     hidden: Box<[(u32, u32)]>,
 }
 
+impl Entry {
+    fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or(&self.folded)
+    }
+}
+
+/// A sorted table of texts and the entries they lead to, without an allocation each.
+#[derive(Default)]
+struct Keys {
+    arena: String,
+    /// (start, end in `arena`, entry) in order of the text.
+    rows: Vec<(u32, u32, u32)>,
+}
+
+impl Keys {
+    fn new(mut keys: Vec<(String, u32)>) -> Keys {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut arena = String::with_capacity(keys.iter().map(|(key, _)| key.len()).sum());
+        let mut rows = Vec::with_capacity(keys.len());
+        for (key, number) in keys {
+            let start = arena.len() as u32;
+            arena.push_str(&key);
+            rows.push((start, arena.len() as u32, number));
+        }
+        Keys { arena, rows }
+    }
+
+    fn key(&self, row: &(u32, u32, u32)) -> &str {
+        &self.arena[row.0 as usize..row.1 as usize]
+    }
+
+    /// Keys from `first` on, in order, with their entries.
+    fn from<'a>(&'a self, first: &str) -> impl Iterator<Item = (&'a str, usize)> + use<'a> {
+        let from = self.rows.partition_point(|row| self.key(row) < first);
+        self.rows[from..].iter().map(|row| (self.key(row), row.2 as usize))
+    }
+}
+
 /// The words of the catalog as of one commit.
 #[derive(Default)]
 pub(crate) struct Vocabulary {
     /// In order of `folded`.
     entries: Vec<Entry>,
-    /// Folded reading → entry, sorted.
-    readings: Vec<(Box<str>, u32)>,
-    arena: String,
-    /// (start, end in `arena`, entry) in order of the key.
-    keys: Vec<(u32, u32, u32)>,
+    /// Folded reading → entry.
+    readings: Keys,
+    /// What may be typed → entry to suggest.
+    keys: Keys,
     organizations: HashMap<Uuid, u32>,
     /// Folded organization name → slug.
     slugs: HashMap<Box<str>, Box<str>>,
@@ -338,34 +369,34 @@ impl Vocabulary {
         self.slugs.get(folded).map(|slug| &**slug)
     }
 
-    /// Surfaces with the reading of a term in kana, most frequent first.
+    /// Surfaces with the reading of a term in kana, most frequent first. Those that only sound alike when none is read just so, and
+    /// never for two or three syllables: ごみ is no 込み.
     pub(crate) fn surfaces(&self, kana: &str, scope: &Scope, limit: usize) -> Vec<&str> {
         let sight = self.sight(scope);
         let folded_reading = fold_reading(kana);
         let folded = fold_kana(kana);
-        let mut found: Vec<(u32, &str)> = self
+        let mut found: Vec<(bool, u32, &str)> = self
             .with_reading(&folded_reading)
             .filter(|entry| *entry.folded != *folded)
-            // Of so few syllables too many sound alike: ごみ is no 込み.
-            .filter(|entry| folded.chars().count() > 3 || reading(&entry.text).is_some_and(|reading| reading == folded))
-            .map(|entry| (Self::frequency(entry, &sight), &*entry.folded))
-            .filter(|(frequency, _)| *frequency > 0)
+            .map(|entry| {
+                let exact = reading(entry.text()).is_some_and(|reading| reading == folded);
+                (exact, Self::frequency(entry, &sight), &*entry.folded)
+            })
+            .filter(|(_, frequency, _)| *frequency > 0)
             .collect();
+        let exact_only = folded.chars().count() <= 3 || found.iter().any(|(exact, ..)| *exact);
+        found.retain(|(exact, ..)| *exact || !exact_only);
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();
-        found.into_iter().take(limit).map(|(_, surface)| surface).collect()
+        found.into_iter().take(limit).map(|(_, _, surface)| surface).collect()
     }
 
     fn with_reading<'a, 'b>(&'a self, reading: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
-        let from = self.readings.partition_point(|(key, _)| **key < *reading);
-        self.readings[from..]
-            .iter()
-            .take_while(move |(key, _)| **key == *reading)
-            .filter_map(|(_, number)| self.entries.get(*number as usize))
+        self.readings.from(reading).take_while(move |(key, _)| *key == reading).filter_map(|(_, number)| self.entries.get(number))
     }
 
-    /// What a term that finds nothing was probably meant to be.
-    pub(crate) fn correct(&self, term: &str, scope: &Scope) -> Option<String> {
+    /// What a term that finds nothing was probably meant to be; with `by_sound`, only what is read the same (待機自動, 待機児童).
+    pub(crate) fn correct(&self, term: &str, scope: &Scope, by_sound: bool) -> Option<String> {
         let normalized = normalize(term);
         let folded = fold_kana(&normalized);
         let length = folded.chars().count();
@@ -402,7 +433,7 @@ impl Vocabulary {
         }
         let limit = if length >= 6 { 2 } else { 1 };
         let wanted = mask(&folded);
-        for entry in &self.entries {
+        for entry in self.entries.iter().filter(|_| !by_sound) {
             let near = usize::from(entry.chars).abs_diff(length) <= limit
                 && entry.kinds & TARGET != 0
                 && (entry.mask ^ wanted).count_ones() as usize <= 2 * limit;
@@ -419,28 +450,23 @@ impl Vocabulary {
             }
             offer(if apart <= 1 { 2 } else { 1 }, entry);
         }
-        best.map(|(_, _, entry)| entry.text.to_string())
+        best.map(|(_, _, entry)| entry.text().to_owned())
     }
 
     fn with_key<'a, 'b>(&'a self, key: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
-        let from = self.keys.partition_point(|(start, end, _)| &self.arena[*start as usize..*end as usize] < key);
-        self.keys[from..]
-            .iter()
-            .take_while(move |(start, end, _)| &self.arena[*start as usize..*end as usize] == key)
-            .filter_map(|(_, _, number)| self.entries.get(*number as usize))
+        self.keys.from(key).take_while(move |(found, _)| *found == key).filter_map(|(_, number)| self.entries.get(number))
     }
 
     /// Adds (weight, entry) of the visible keys that begin with `form`.
-    fn scan(&self, form: &str, sight: &Sight, found: &mut Vec<(u64, u32)>) {
-        let from = self.keys.partition_point(|(start, end, _)| &self.arena[*start as usize..*end as usize] < form);
-        for (start, end, number) in self.keys[from..].iter().take(KEYS_SCANNED_MAX) {
-            if !self.arena[*start as usize..*end as usize].starts_with(form) {
+    fn scan(&self, form: &str, sight: &Sight, found: &mut Vec<(u64, usize)>) {
+        for (key, number) in self.keys.from(form).take(KEYS_SCANNED_MAX) {
+            if !key.starts_with(form) {
                 break;
             }
-            let Some(entry) = self.entries.get(*number as usize) else { continue };
+            let Some(entry) = self.entries.get(number) else { continue };
             let weight = weight(entry, Self::frequency(entry, sight));
             if weight > 0 {
-                found.push((weight, *number));
+                found.push((weight, number));
             }
         }
     }
@@ -468,10 +494,10 @@ impl Vocabulary {
                 exact.push(kana.to_owned());
             }
         }
-        let mut best: Vec<(u64, u32)> = Vec::new();
+        let mut best: Vec<(u64, usize)> = Vec::new();
         let mut taken = HashSet::new();
         for forms in [exact, alike] {
-            let mut found: Vec<(u64, u32)> = Vec::new();
+            let mut found: Vec<(u64, usize)> = Vec::new();
             for form in forms.iter().filter(|form| !form.trim_start_matches(ALIKE).is_empty()) {
                 self.scan(form, &sight, &mut found);
             }
@@ -484,8 +510,8 @@ impl Vocabulary {
         best.truncate(limit.min(100));
         best.into_iter()
             .filter_map(|(weight, number)| {
-                let entry = self.entries.get(number as usize)?;
-                Some(Suggestion { text: entry.text.to_string(), kind: kind(entry.kinds), weight })
+                let entry = self.entries.get(number)?;
+                Some(Suggestion { text: entry.text().to_owned(), kind: kind(entry.kinds), weight })
             })
             .collect()
     }
@@ -577,9 +603,10 @@ mod tests {
         for (typed, meant) in
             [("保険所", "保健所"), ("ハサードマップ", "ハザードマップ"), ("ハザドーマップ", "ハザードマップ"), ("hinanjo", "避難所")]
         {
-            assert_eq!(vocabulary.correct(typed, &Scope::Public).map(|text| fold(&text)), Some(fold(meant)), "{typed}");
+            assert_eq!(vocabulary.correct(typed, &Scope::Public, false).map(|text| fold(&text)), Some(fold(meant)), "{typed}");
         }
-        assert_eq!(vocabulary.correct("図書館", &Scope::Public), None);
+        assert_eq!(vocabulary.correct("ハザードナップ", &Scope::Public, true), None);
+        assert_eq!(vocabulary.correct("図書館", &Scope::Public, false), None);
     }
 
     #[test]
@@ -606,7 +633,7 @@ mod tests {
         let stranger = Scope::PublicAnd(vec![Uuid::from_u128(8)]);
         for (scope, seen) in [(Scope::Public, false), (stranger, false), (member, true), (Scope::Everything, true)] {
             assert_eq!(!vocabulary.suggest("秘密", &scope, 10).is_empty(), seen, "{scope:?}");
-            assert_eq!(vocabulary.correct("秘蜜計画書", &scope).is_some(), seen, "{scope:?}");
+            assert_eq!(vocabulary.correct("秘蜜計画書", &scope, false).is_some(), seen, "{scope:?}");
             assert_eq!(vocabulary.knows(&fold("秘密計画書"), &scope), seen, "{scope:?}");
         }
     }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::connection::AnyConnection;
 use crate::error::{Error, Result};
+use crate::history;
 use crate::record::{Saved, from_json, like_pattern, parse_id, to_json, utc};
 use crate::schema::{dataset, dataset_alias, dataset_keyword, dataset_theme, distribution};
-use crate::history;
 
 /// Which datasets a viewer may see; the SQL form of the visibility predicate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -157,11 +157,9 @@ pub fn list(conn: &mut AnyConnection, filter: &DatasetFilter) -> Result<Page<Dat
 
 /// Slugs in order; with no limit below 0.
 pub fn slugs(conn: &mut AnyConnection, filter: &DatasetFilter) -> Result<Vec<String>> {
-    let mut query = filtered(filter).select(dataset::slug).order(dataset::slug.asc()).offset(filter.offset.max(0));
-    if filter.limit >= 0 {
-        query = query.limit(filter.limit);
-    }
-    Ok(query.load(conn)?)
+    // SQLite knows no OFFSET without a LIMIT.
+    let limit = if filter.limit < 0 { i64::MAX } else { filter.limit };
+    Ok(filtered(filter).select(dataset::slug).order(dataset::slug.asc()).limit(limit).offset(filter.offset.max(0)).load(conn)?)
 }
 
 /// Number of datasets.
@@ -207,7 +205,8 @@ pub fn count_by_keyword(conn: &mut AnyConnection) -> Result<Vec<(String, i64)>> 
 pub fn slug_is_taken(conn: &mut AnyConnection, slug: &str, id: Uuid) -> Result<bool> {
     let id = id.to_string();
     let current: i64 = dataset::table.filter(dataset::slug.eq(slug)).filter(dataset::id.ne(&id)).count().get_result(conn)?;
-    let former: i64 = dataset_alias::table.filter(dataset_alias::alias.eq(slug)).filter(dataset_alias::dataset_id.ne(&id)).count().get_result(conn)?;
+    let former: i64 =
+        dataset_alias::table.filter(dataset_alias::alias.eq(slug)).filter(dataset_alias::dataset_id.ne(&id)).count().get_result(conn)?;
     Ok(current + former > 0)
 }
 
@@ -312,7 +311,9 @@ fn save_themes(conn: &mut AnyConnection, id: &str, content: &DatasetContent, bef
         diesel::delete(gone).execute(conn)?;
     }
     for theme in content.themes.iter().filter(|theme| !old.contains(theme)) {
-        diesel::insert_into(dataset_theme::table).values((dataset_theme::dataset_id.eq(id), dataset_theme::theme.eq(theme))).execute(conn)?;
+        diesel::insert_into(dataset_theme::table)
+            .values((dataset_theme::dataset_id.eq(id), dataset_theme::theme.eq(theme)))
+            .execute(conn)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(crate) const COUNT_LOCK: i64 = 0x6d69_6e63;
 /// Settings of an SQLite connection: durable over a crash of the process, and patient with other processes.
 pub(crate) fn prepare_sqlite(conn: &mut SqliteConnection) -> Result<()> {
     // The time-out first: switching to WAL takes a lock.
-    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000;")
+    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000;")
         .map_err(|error| Error::Connect(error.to_string()))
 }
 
@@ -84,9 +84,12 @@ pub(crate) fn ping(conn: &mut AnyConnection) -> Result<()> {
 pub(crate) fn migrate(conn: &mut AnyConnection) -> Result<Vec<String>> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migrate(error.to_string());
     let versions = match conn {
-        AnyConnection::Sqlite(conn) => {
-            HarnessWithOutput::new(conn, std::io::sink()).run_pending_migrations(SQLITE_MIGRATIONS).map_err(failed)?.iter().map(ToString::to_string).collect()
-        }
+        AnyConnection::Sqlite(conn) => HarnessWithOutput::new(conn, std::io::sink())
+            .run_pending_migrations(SQLITE_MIGRATIONS)
+            .map_err(failed)?
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         AnyConnection::Postgresql(conn) => {
             // Several servers may start at once.
             let sql = "SELECT pg_advisory_lock($1)";
@@ -105,7 +108,9 @@ pub(crate) fn migrate(conn: &mut AnyConnection) -> Result<Vec<String>> {
 pub(crate) fn revert_migrations(conn: &mut AnyConnection) -> Result<Vec<String>> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migrate(error.to_string());
     let versions = match conn {
-        AnyConnection::Sqlite(conn) => conn.revert_all_migrations(SQLITE_MIGRATIONS).map_err(failed)?.iter().map(ToString::to_string).collect(),
+        AnyConnection::Sqlite(conn) => {
+            conn.revert_all_migrations(SQLITE_MIGRATIONS).map_err(failed)?.iter().map(ToString::to_string).collect()
+        }
         AnyConnection::Postgresql(conn) => {
             conn.revert_all_migrations(POSTGRESQL_MIGRATIONS).map_err(failed)?.iter().map(ToString::to_string).collect()
         }

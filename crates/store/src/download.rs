@@ -67,7 +67,15 @@ pub fn count(conn: &mut AnyConnection, batch: &[NewDownload], double_click: Dura
             .filter(download::at.ge(at - double_click))
             .filter(download::at.le(at + double_click))
             .order(download::at.desc())
-            .select((download::id, download::at, download::day, download::dataset_id, download::organization_id, download::class, download::channel))
+            .select((
+                download::id,
+                download::at,
+                download::day,
+                download::dataset_id,
+                download::organization_id,
+                download::class,
+                download::channel,
+            ))
             .first(conn)
             .optional()?;
         let dataset_id = new.download.dataset_id.to_string();
@@ -76,7 +84,9 @@ pub fn count(conn: &mut AnyConnection, batch: &[NewDownload], double_click: Dura
         match earlier {
             Some((_, earlier_at, ..)) if earlier_at >= at => {}
             Some((id, _, earlier_day, earlier_dataset, earlier_organization, _, _)) => {
-                diesel::update(download::table.filter(download::id.eq(id))).set((download::at.eq(at), download::day.eq(&day))).execute(conn)?;
+                diesel::update(download::table.filter(download::id.eq(id)))
+                    .set((download::at.eq(at), download::day.eq(&day)))
+                    .execute(conn)?;
                 if earlier_day != day {
                     let key = (earlier_day, distribution_id.clone(), earlier_dataset.clone(), earlier_organization.clone(), class, channel);
                     *sums.entry(key).or_default() -= 1;

@@ -51,6 +51,8 @@ pub struct HarvestRecord {
     pub source_id: Uuid,
     /// The record's id there.
     pub remote_id: String,
+    /// Another id that may move between records, such as a row number.
+    pub alternate_id: Option<String>,
     /// The dataset it is here; `None` when it never converted.
     pub dataset_id: Option<Uuid>,
     /// Hash of the converted content: equal means unchanged.
@@ -73,6 +75,7 @@ pub struct HarvestRecord {
 struct RecordRow {
     source_id: String,
     remote_id: String,
+    alternate_id: Option<String>,
     dataset_id: Option<String>,
     content_hash: String,
     raw: String,
@@ -90,6 +93,7 @@ impl TryFrom<RecordRow> for HarvestRecord {
         Ok(HarvestRecord {
             source_id: parse_id(&row.source_id)?,
             remote_id: row.remote_id,
+            alternate_id: row.alternate_id,
             dataset_id: row.dataset_id.as_deref().map(parse_id).transpose()?,
             content_hash: row.content_hash,
             raw: row.raw,
@@ -114,7 +118,8 @@ pub fn find_record(conn: &mut AnyConnection, source_id: Uuid, remote_id: &str) -
 
 /// The record that a dataset was harvested from.
 pub fn find_record_of_dataset(conn: &mut AnyConnection, dataset_id: Uuid) -> Result<Option<HarvestRecord>> {
-    let row: Option<RecordRow> = harvest_record::table.filter(harvest_record::dataset_id.eq(dataset_id.to_string())).first(conn).optional()?;
+    let row: Option<RecordRow> =
+        harvest_record::table.filter(harvest_record::dataset_id.eq(dataset_id.to_string())).first(conn).optional()?;
     row.map(HarvestRecord::try_from).transpose()
 }
 
@@ -122,6 +127,7 @@ pub fn find_record_of_dataset(conn: &mut AnyConnection, dataset_id: Uuid) -> Res
 pub fn save_record(conn: &mut AnyConnection, record: &HarvestRecord) -> Result<()> {
     let source_id = record.source_id.to_string();
     let values = (
+        harvest_record::alternate_id.eq(&record.alternate_id),
         harvest_record::dataset_id.eq(record.dataset_id.map(|id| id.to_string())),
         harvest_record::content_hash.eq(&record.content_hash),
         harvest_record::raw.eq(&record.raw),
@@ -131,9 +137,8 @@ pub fn save_record(conn: &mut AnyConnection, record: &HarvestRecord) -> Result<(
         harvest_record::archived.eq(record.archived),
         harvest_record::updated.eq(record.updated.naive_utc()),
     );
-    let row = harvest_record::table
-        .filter(harvest_record::source_id.eq(&source_id))
-        .filter(harvest_record::remote_id.eq(&record.remote_id));
+    let row =
+        harvest_record::table.filter(harvest_record::source_id.eq(&source_id)).filter(harvest_record::remote_id.eq(&record.remote_id));
     let changed = diesel::update(row).set(values.clone()).execute(conn)?;
     if changed == 0 {
         diesel::insert_into(harvest_record::table)
@@ -143,11 +148,42 @@ pub fn save_record(conn: &mut AnyConnection, record: &HarvestRecord) -> Result<(
     Ok(())
 }
 
+/// The record with this other id that `run_id` did not see and that is not archived.
+pub fn find_unseen_by_alternate(
+    conn: &mut AnyConnection,
+    source_id: Uuid,
+    alternate_id: &str,
+    run_id: Uuid,
+) -> Result<Option<HarvestRecord>> {
+    let row: Option<RecordRow> = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::alternate_id.eq(alternate_id))
+        .filter(harvest_record::last_run_id.ne(run_id.to_string()))
+        .filter(harvest_record::archived.eq(false))
+        .first(conn)
+        .optional()?;
+    row.map(HarvestRecord::try_from).transpose()
+}
+
+/// Gives a record the id it has at the source by now.
+pub fn rename_record(conn: &mut AnyConnection, source_id: Uuid, old: &str, new: &str) -> Result<()> {
+    let row = harvest_record::table.filter(harvest_record::source_id.eq(source_id.to_string())).filter(harvest_record::remote_id.eq(old));
+    diesel::update(row).set(harvest_record::remote_id.eq(new)).execute(conn)?;
+    Ok(())
+}
+
+/// Notes the other id of a record.
+pub fn set_alternate(conn: &mut AnyConnection, source_id: Uuid, remote_id: &str, alternate_id: Option<&str>) -> Result<()> {
+    let row =
+        harvest_record::table.filter(harvest_record::source_id.eq(source_id.to_string())).filter(harvest_record::remote_id.eq(remote_id));
+    diesel::update(row).set(harvest_record::alternate_id.eq(alternate_id)).execute(conn)?;
+    Ok(())
+}
+
 /// Notes that a run saw a record, without touching anything else.
 pub fn touch_record(conn: &mut AnyConnection, source_id: Uuid, remote_id: &str, run_id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    let row = harvest_record::table
-        .filter(harvest_record::source_id.eq(source_id.to_string()))
-        .filter(harvest_record::remote_id.eq(remote_id));
+    let row =
+        harvest_record::table.filter(harvest_record::source_id.eq(source_id.to_string())).filter(harvest_record::remote_id.eq(remote_id));
     diesel::update(row)
         .set((
             harvest_record::last_run_id.eq(run_id.to_string()),
@@ -220,9 +256,18 @@ pub fn count_outcomes(conn: &mut AnyConnection, run_id: Uuid) -> Result<Vec<(Rec
 }
 
 /// The outcomes of a run in the order of the remote ids, after one of them; only one kind when given.
-pub fn list_outcomes(conn: &mut AnyConnection, run_id: Uuid, outcome: Option<RecordOutcome>, after: Option<&str>, limit: i64) -> Result<Vec<HarvestRecordReport>> {
-    let mut query =
-        harvest_outcome::table.filter(harvest_outcome::run_id.eq(run_id.to_string())).order(harvest_outcome::remote_id).limit(limit).into_boxed();
+pub fn list_outcomes(
+    conn: &mut AnyConnection,
+    run_id: Uuid,
+    outcome: Option<RecordOutcome>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<HarvestRecordReport>> {
+    let mut query = harvest_outcome::table
+        .filter(harvest_outcome::run_id.eq(run_id.to_string()))
+        .order(harvest_outcome::remote_id)
+        .limit(limit)
+        .into_boxed();
     if let Some(outcome) = outcome {
         query = query.filter(harvest_outcome::outcome.eq(outcome.as_str()));
     }

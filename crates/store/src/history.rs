@@ -110,7 +110,15 @@ pub fn audit_events(conn: &mut AnyConnection, noun: Noun, subject_id: &str, limi
         .load(conn)?;
     rows.into_iter()
         .map(|(id, at, actor, noun, subject_id, action, revision)| {
-            Ok(AuditEvent { id: parse_id(&id)?, at: utc(at), actor, noun: parse_noun(&noun)?, subject_id, action: parse_action(&action)?, revision })
+            Ok(AuditEvent {
+                id: parse_id(&id)?,
+                at: utc(at),
+                actor,
+                noun: parse_noun(&noun)?,
+                subject_id,
+                action: parse_action(&action)?,
+                revision,
+            })
         })
         .collect()
 }

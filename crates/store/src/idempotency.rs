@@ -28,7 +28,12 @@ pub fn find(conn: &mut AnyConnection, actor: &str, key: &str) -> Result<Option<A
         .select((dsl::request_hash, dsl::status, dsl::headers, dsl::body))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(request_hash, status, headers, body)| Answer { request_hash, status: u16::try_from(status).unwrap_or(200), headers, body }))
+    Ok(row.map(|(request_hash, status, headers, body)| Answer {
+        request_hash,
+        status: u16::try_from(status).unwrap_or(200),
+        headers,
+        body,
+    }))
 }
 
 /// Keeps an answer; call in the transaction that did the work.

@@ -135,7 +135,14 @@ pub fn enqueue(conn: &mut AnyConnection, kind: &str, subject_id: &str, now: Date
 }
 
 /// Takes the oldest job that waits or whose lease has ended; `only` restricts it to one job. Call inside a write transaction.
-pub fn claim(conn: &mut AnyConnection, kind: &str, only: Option<Uuid>, owner: &str, now: DateTime<Utc>, lease: Duration) -> Result<Option<Job>> {
+pub fn claim(
+    conn: &mut AnyConnection,
+    kind: &str,
+    only: Option<Uuid>,
+    owner: &str,
+    now: DateTime<Utc>,
+    lease: Duration,
+) -> Result<Option<Job>> {
     let at = now.naive_utc();
     let mut query = job::table
         .filter(job::kind.eq(kind))

@@ -2,7 +2,7 @@
 
 use minato_catalog::{Keyword, Noun};
 
-use crate::record::{from_json, parse_state, record_functions, to_json, utc, parse_id};
+use crate::record::{from_json, parse_id, parse_state, record_functions, to_json, utc};
 
 record_functions!(keyword, Keyword, Noun::Keyword);
 

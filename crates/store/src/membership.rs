@@ -51,7 +51,8 @@ pub fn find_pair(conn: &mut AnyConnection, organization_id: Uuid, user_id: Uuid)
 
 /// The active memberships of a user.
 pub fn of_user(conn: &mut AnyConnection, user_id: Uuid) -> Result<Vec<Membership>> {
-    let rows: Vec<Row> = dsl::membership.filter(dsl::label.eq(user_id.to_string())).filter(dsl::state.eq("active")).order(dsl::key).load(conn)?;
+    let rows: Vec<Row> =
+        dsl::membership.filter(dsl::label.eq(user_id.to_string())).filter(dsl::state.eq("active")).order(dsl::key).load(conn)?;
     rows.into_iter().map(Membership::from_row).collect()
 }
 

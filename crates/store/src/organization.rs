@@ -1,8 +1,8 @@
 //! Organizations; the key is the slug.
 
-use minato_catalog::{Organization, Noun};
+use minato_catalog::{Noun, Organization};
 
-use crate::record::{from_json, parse_state, record_functions, to_json, utc, parse_id};
+use crate::record::{from_json, parse_id, parse_state, record_functions, to_json, utc};
 
 record_functions!(organization, Organization, Noun::Organization);
 

@@ -239,6 +239,7 @@ diesel::table! {
     harvest_record (source_id, remote_id) {
         source_id -> Text,
         remote_id -> Text,
+        alternate_id -> Nullable<Text>,
         dataset_id -> Nullable<Text>,
         content_hash -> Text,
         raw -> Text,
@@ -307,4 +308,16 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(dataset, dataset_keyword, dataset_theme, dataset_alias, organization, distribution, file_version, harvest_record, download_day, membership, user_account);
+diesel::allow_tables_to_appear_in_same_query!(
+    dataset,
+    dataset_keyword,
+    dataset_theme,
+    dataset_alias,
+    organization,
+    distribution,
+    file_version,
+    harvest_record,
+    download_day,
+    membership,
+    user_account
+);

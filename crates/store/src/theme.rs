@@ -1,6 +1,6 @@
 //! Themes; the key is the id.
 
-use minato_catalog::{Theme, Noun};
+use minato_catalog::{Noun, Theme};
 
 use crate::record::{from_json, parse_state, record_functions, to_json, utc};
 

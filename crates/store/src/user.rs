@@ -1,8 +1,8 @@
 //! Users; the key is the sign-in name. The table is `user_account`: `user` is reserved in PostgreSQL.
 
-use minato_catalog::{User, Noun};
+use minato_catalog::{Noun, User};
 
-use crate::record::{from_json, parse_state, record_functions, to_json, utc, parse_id};
+use crate::record::{from_json, parse_id, parse_state, record_functions, to_json, utc};
 
 record_functions!(user_account, User, Noun::User);
 

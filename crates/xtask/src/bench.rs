@@ -60,6 +60,11 @@ pub(crate) async fn run(arguments: &BenchArguments) -> Result<()> {
         arguments.seconds > 0 && arguments.connections > 0 && arguments.datasets > 0,
         "--seconds, --connections and --datasets must be at least 1"
     );
+    if cfg!(debug_assertions) {
+        // A load generator without optimisation would take the processor from the server it measures.
+        let arguments = std::env::args().skip(1);
+        return cargo::run(cargo::cargo().args(["run", "--quiet", "--release", "--package", "xtask", "--"]).args(arguments));
+    }
     let binary = cargo::build_minato(true)?;
     let data = tempfile::tempdir().context("cannot create a temporary directory")?;
     let mut minato = Minato::new(binary, data.path())?;

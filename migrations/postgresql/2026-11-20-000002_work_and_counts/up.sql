@@ -21,6 +21,7 @@ CREATE INDEX job_subject ON job (kind, subject_id, created);
 CREATE TABLE harvest_record (
     source_id TEXT NOT NULL REFERENCES harvest_source (id),
     remote_id TEXT NOT NULL,
+    alternate_id TEXT,
     dataset_id TEXT REFERENCES dataset (id),
     content_hash TEXT NOT NULL,
     raw TEXT NOT NULL,

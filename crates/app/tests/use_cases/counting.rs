@@ -7,7 +7,15 @@ use serde_json::json;
 use crate::{draft, fresh, organization, system};
 
 fn request<'a>(agent: &'a str, method: &'a str) -> FileRequest<'a> {
-    FileRequest { method, status: 302, channel: Channel::Redirect, range: None, user_agent: Some(agent), purpose: None, address: [192, 0, 2, 1].into() }
+    FileRequest {
+        method,
+        status: 302,
+        channel: Channel::Redirect,
+        range: None,
+        user_agent: Some(agent),
+        purpose: None,
+        address: [192, 0, 2, 1].into(),
+    }
 }
 
 #[tokio::test]
@@ -16,7 +24,8 @@ async fn downloads_are_counted_by_the_rules_and_survive_a_restart() {
     let app = fresh.app.clone();
     let (app, id) = tokio::task::spawn_blocking(move || {
         organization(&app, "kure");
-        let body = json!({"title": "x", "organization": "kure", "distributions": [{"title": "f", "download_url": "https://example.jp/a.csv"}]});
+        let body =
+            json!({"title": "x", "organization": "kure", "distributions": [{"title": "f", "download_url": "https://example.jp/a.csv"}]});
         let id = app.create_dataset(&system(), draft(body)).unwrap().value.content.distributions[0].id.to_string();
         (app, id)
     })

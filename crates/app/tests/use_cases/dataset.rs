@@ -119,7 +119,10 @@ fn files_have_versions_and_survive_edits_and_removal() {
     organization(app, "kure");
     let made = app.create_dataset(&system(), draft(json!({"title": "x", "organization": "kure"}))).unwrap().value;
     let slug = made.content.slug;
-    let first = app.create_distribution_with_file(&system(), &slug, DistributionDraft::default(), upload(app, "../../a.csv", b"a,b\n1,2\n")).unwrap().value;
+    let first = app
+        .create_distribution_with_file(&system(), &slug, DistributionDraft::default(), upload(app, "../../a.csv", b"a,b\n1,2\n"))
+        .unwrap()
+        .value;
     assert_eq!((first.title.as_str(), first.format.as_deref(), first.byte_size), ("a.csv", Some("CSV"), Some(8)));
     let id = first.id.to_string();
     let same = app.add_file(&system(), &id, upload(app, "a.csv", b"a,b\n1,2\n")).unwrap();
@@ -162,12 +165,14 @@ fn a_lost_index_is_built_again_and_a_late_one_catches_up() {
     let search = settings.data_dir.join("search");
     // The indexer lets go of the directory when its thread ends.
     for _ in 0..100 {
-        if std::fs::remove_dir_all(&search).is_ok() && App::open(settings.clone()).is_ok_and(|app| {
-            app.wait_for_index().unwrap();
-            let total = found(&app, &Viewer::public(), "避難所");
-            app.stop();
-            total == 4
-        }) {
+        if std::fs::remove_dir_all(&search).is_ok()
+            && App::open(settings.clone()).is_ok_and(|app| {
+                app.wait_for_index().unwrap();
+                let total = found(&app, &Viewer::public(), "避難所");
+                app.stop();
+                total == 4
+            })
+        {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
@@ -179,8 +184,11 @@ fn a_lost_index_is_built_again_and_a_late_one_catches_up() {
 fn an_export_comes_back_whole() {
     let (from, to) = (fresh(), fresh());
     organization(&from.app, "kure");
-    let made = from.app.create_dataset(&system(), draft(json!({"title": "避難所", "organization": "kure", "keywords": ["防災"]}))).unwrap().value;
-    from.app.create_distribution_with_file(&system(), &made.content.slug, DistributionDraft::default(), upload(&from.app, "a.csv", b"a\n1\n")).unwrap();
+    let made =
+        from.app.create_dataset(&system(), draft(json!({"title": "避難所", "organization": "kure", "keywords": ["防災"]}))).unwrap().value;
+    from.app
+        .create_distribution_with_file(&system(), &made.content.slug, DistributionDraft::default(), upload(&from.app, "a.csv", b"a\n1\n"))
+        .unwrap();
     let directory = from.directory.path().join("export");
     let counts = from.app.export(&directory, |_| {}).unwrap();
     assert_eq!((counts.datasets, counts.files), (1, 1));

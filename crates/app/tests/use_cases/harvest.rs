@@ -49,7 +49,8 @@ fn every_site_arrives_whole_and_a_second_run_changes_nothing() {
         assert_eq!(usize::try_from(run.counts.failed).unwrap(), site.expected_failures, "{} {run:?}", site.slug);
         let last = app.store().read(|conn| minato_app::store::history::last_seq(conn)).unwrap();
         let again = app.harvest(&system(), &site.slug, |_| {}).unwrap();
-        let expected = HarvestCounts { unchanged: i64::try_from(site.expected_datasets).unwrap(), failed: run.counts.failed, ..Default::default() };
+        let expected =
+            HarvestCounts { unchanged: i64::try_from(site.expected_datasets).unwrap(), failed: run.counts.failed, ..Default::default() };
         assert_eq!(again.counts, expected, "{}", site.slug);
         assert_eq!(app.store().read(|conn| minato_app::store::history::last_seq(conn)).unwrap(), last, "{}", site.slug);
     }
@@ -75,15 +76,26 @@ fn changes_follow_and_faults_delete_nothing() {
         sites
             .edit(&site.slug, |datasets| {
                 removed = datasets.remove(0).title;
-                datasets[0].title = "改題したデータ".to_owned();
+                datasets[0].description.push_str("（改訂）");
             })
             .unwrap();
         let run = app.harvest(&system(), &site.slug, |_| {}).unwrap();
-        assert_eq!((run.status, run.counts.updated, run.counts.archived), (HarvestStatus::Complete, 1, 1), "{} {run:?} {removed}", site.slug);
+        assert_eq!(
+            (run.status, run.counts.updated, run.counts.archived),
+            (HarvestStatus::Complete, 1, 1),
+            "{} {run:?} {removed}",
+            site.slug
+        );
         assert_eq!(count(app, &site.slug), site.expected_datasets - 1);
         let archived = app.harvest_outcomes(&Viewer::system("test"), &run.id.to_string(), Some(RecordOutcome::Archived), None, 10).unwrap();
         assert_eq!(archived.len(), 1);
         assert!(archived[0].cause.is_some());
+        // A renamed dataset is not taken for a new one, even where only the number of its row tells.
+        let before = app.dataset_slugs(&Viewer::public(), -1, 0).unwrap();
+        sites.edit(&site.slug, |datasets| datasets[1].title = "別の名前のデータ".to_owned()).unwrap();
+        let run = app.harvest(&system(), &site.slug, |_| {}).unwrap();
+        assert_eq!((run.counts.added, run.counts.updated), (0, 1), "{} {run:?}", site.slug);
+        assert_eq!(app.dataset_slugs(&Viewer::public(), -1, 0).unwrap(), before);
         // Half of what is left vanishes at once: staff must look.
         sites.edit(&site.slug, |datasets| datasets.truncate(2)).unwrap();
         let run = app.harvest(&system(), &site.slug, |_| {}).unwrap();
@@ -104,7 +116,14 @@ fn an_interrupted_run_is_taken_over_without_loss_or_double() {
     doomed
         .store()
         .write::<_, minato_app::store::Error>(|conn| {
-            minato_app::store::job::claim(conn, "harvest", Some(run.id), "doomed", now - chrono::Duration::seconds(60), chrono::Duration::seconds(30))
+            minato_app::store::job::claim(
+                conn,
+                "harvest",
+                Some(run.id),
+                "doomed",
+                now - chrono::Duration::seconds(60),
+                chrono::Duration::seconds(30),
+            )
         })
         .unwrap();
     let ended = fresh.app.harvest(&system(), &site.slug, |_| {}).unwrap();

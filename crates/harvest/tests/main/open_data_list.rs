@@ -21,7 +21,7 @@ async fn utf8_and_cp932_give_the_same_records() {
         let stub = serve(body).await;
         let outcome = harvest(OpenDataList, &stub, "/list.csv").await;
         assert_eq!(outcome.listing, Listing::Complete { total: 2 });
-        assert_eq!(outcome.ids(), ["342025-1", "342025-2"]);
+        assert_eq!(outcome.ids(), ["342025:避難所～一覧", "342025:人口"]);
         drafts.push(outcome.records.into_iter().map(|record| record.draft).collect::<Vec<_>>());
     }
     assert_eq!(drafts[0][0].title, "避難所～一覧");
@@ -35,7 +35,7 @@ async fn one_bad_row_is_named_and_the_rest_is_taken() {
     let body = OLD.replace("342025,2,", "342025,3,短い行\r\n342025,4,広島県,呉市,,,,,,,,,,,\r\n342025,2,");
     let stub = serve(body.into_bytes()).await;
     let outcome = harvest(OpenDataList, &stub, "/list.csv").await;
-    assert_eq!(outcome.ids(), ["342025-1", "342025-2"]);
+    assert_eq!(outcome.ids(), ["342025:避難所～一覧", "342025:人口"]);
     assert_eq!(outcome.listing, Listing::Complete { total: 4 });
     let failures: Vec<_> = outcome.failures.iter().map(|failure| (failure.remote_id.as_deref(), failure.position.as_str())).collect();
     assert_eq!(failures, [(Some("342025-3"), "row 3"), (Some("342025-4"), "row 4")]);
@@ -49,7 +49,7 @@ async fn a_file_cut_off_is_not_the_whole_listing() {
         let stub = serve(OLD.as_bytes()[..cut].to_vec()).await;
         let outcome = harvest(OpenDataList, &stub, "/list.csv").await;
         assert!(matches!(outcome.listing, Listing::Incomplete { .. }), "{:?}", outcome.listing);
-        assert_eq!(outcome.ids(), ["342025-1"]);
+        assert_eq!(outcome.ids(), ["342025:避難所～一覧"]);
     }
 }
 

@@ -6,21 +6,21 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// An index in a directory of its own.
-pub struct Catalog {
-    pub index: Index,
-    pub directory: TempDir,
+pub(crate) struct Catalog {
+    pub(crate) index: Index,
+    pub(crate) directory: TempDir,
 }
 
-pub fn day(number: i64) -> DateTime<Utc> {
+pub(crate) fn day(number: i64) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2024, 1, 1, 0, 0, 0).unwrap() + Duration::days(number)
 }
 
-pub fn organization_id(slug: &str) -> Uuid {
+pub(crate) fn organization_id(slug: &str) -> Uuid {
     Uuid::from_u128(slug.bytes().fold(7, |id, byte| id * 257 + u128::from(byte)))
 }
 
 /// A public dataset; the id is made of the number.
-pub fn document(number: u128, title: &str, organization: (&str, &str)) -> SearchDocument {
+pub(crate) fn document(number: u128, title: &str, organization: (&str, &str)) -> SearchDocument {
     SearchDocument {
         id: Uuid::from_u128(number),
         slug: format!("dataset-{number}"),
@@ -52,13 +52,13 @@ pub fn document(number: u128, title: &str, organization: (&str, &str)) -> Search
     }
 }
 
-pub const KURE: (&str, &str) = ("kure", "呉市");
-pub const TOKYO: (&str, &str) = ("tokyo", "東京都");
-pub const MINATO: (&str, &str) = ("minato", "港区");
-pub const ISHIKAWA: (&str, &str) = ("ishikawa", "石川県");
-pub const YAIZU: (&str, &str) = ("yaizu", "焼津市");
+pub(crate) const KURE: (&str, &str) = ("kure", "呉市");
+pub(crate) const TOKYO: (&str, &str) = ("tokyo", "東京都");
+pub(crate) const MINATO: (&str, &str) = ("minato", "港区");
+pub(crate) const ISHIKAWA: (&str, &str) = ("ishikawa", "石川県");
+pub(crate) const YAIZU: (&str, &str) = ("yaizu", "焼津市");
 
-pub fn sample() -> Vec<SearchDocument> {
+pub(crate) fn sample() -> Vec<SearchDocument> {
     let titles = [
         ("指定避難所一覧", KURE),
         ("ＡＥＤ設置箇所一覧", KURE),
@@ -99,27 +99,27 @@ pub fn sample() -> Vec<SearchDocument> {
 }
 
 impl Catalog {
-    pub fn of(documents: Vec<SearchDocument>) -> Catalog {
+    pub(crate) fn of(documents: Vec<SearchDocument>) -> Catalog {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open(directory.path(), Settings::default()).unwrap().index;
         index.apply(documents, Vec::new(), 1).unwrap();
         Catalog { index, directory }
     }
 
-    pub fn sample() -> Catalog {
+    pub(crate) fn sample() -> Catalog {
         Catalog::of(sample())
     }
 
-    pub fn search(&self, query: &str) -> SearchResults {
+    pub(crate) fn search(&self, query: &str) -> SearchResults {
         self.ask(&SearchRequest { query: query.to_owned(), ..SearchRequest::default() })
     }
 
-    pub fn ask(&self, request: &SearchRequest) -> SearchResults {
+    pub(crate) fn ask(&self, request: &SearchRequest) -> SearchResults {
         self.index.search(request).unwrap()
     }
 }
 
 /// Numbers of the datasets found, in order.
-pub fn found(results: &SearchResults) -> Vec<u128> {
+pub(crate) fn found(results: &SearchResults) -> Vec<u128> {
     results.hits.iter().map(|hit| hit.id.as_u128()).collect()
 }

@@ -126,6 +126,17 @@ fn a_failed_rebuild_changes_nothing() {
 }
 
 #[test]
+fn a_rebuild_that_panics_does_not_shut_out_the_next() {
+    let catalog = Catalog::sample();
+    let index = catalog.index.clone();
+    let batches = std::iter::once_with(|| -> Result<Vec<minato_search::SearchDocument>, std::io::Error> { panic!("reader broken") });
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| index.rebuild(batches, 50))).is_err());
+    assert_eq!((catalog.index.count(), catalog.index.position()), (22, 1));
+    catalog.index.rebuild(no_error(vec![document(99, "x", KURE)]), 51).unwrap();
+    assert_eq!(catalog.index.count(), 1);
+}
+
+#[test]
 fn what_a_crash_leaves_is_cleaned_up() {
     let Catalog { index, directory } = Catalog::sample();
     drop(index);

@@ -1,5 +1,7 @@
 //! Promises of the index as a whole, on a small invented catalog.
 
+#![allow(clippy::unwrap_used)]
+
 mod catalog;
 mod conditions;
 mod facets;

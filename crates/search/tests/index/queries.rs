@@ -85,6 +85,20 @@ fn typos_are_corrected_and_told() {
 }
 
 #[test]
+fn known_words_that_sound_like_another_are_corrected() {
+    let catalog =
+        Catalog::of(vec![document(1, "待機児童数", KURE), document(2, "自動販売機の待機電力", KURE), document(3, "自動車", KURE)]);
+    let results = catalog.search("待機自動");
+    assert_eq!((found(&results).first(), results.corrected.as_deref()), (Some(&1), Some("待機児童")));
+}
+
+#[test]
+fn kana_mean_what_is_read_just_so() {
+    let catalog = Catalog::of(vec![document(1, "人口統計", KURE), document(2, "産業振興計画", KURE)]);
+    assert_eq!(found(&catalog.search("じんこう")), [1]);
+}
+
+#[test]
 fn too_many_words_are_relaxed_in_tiers() {
     let catalog = Catalog::sample();
     let results = catalog.search("避難所 収容人数 ペット 車中泊");

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use minato_app::catalog::{
-    Dataset, DatasetDraft, DatasetState, Difference, Revision, RevisionSummary, Visibility,
+    Dataset, DatasetDraft, DatasetState, Difference, Page, Revision, RevisionSummary, Visibility,
 };
 use minato_app::store::dataset::Order;
 use minato_app::{App, Context, DatasetListing, Done};
@@ -156,8 +156,7 @@ async fn list_datasets(state: Shared, request: HttpRequest) -> Result<HttpRespon
         for dataset in &page.items {
             items.push(view::dataset(app, base, dataset)?);
         }
-        let mut items = items.into_iter();
-        loaded(&page.map(|_| items.next()), None)
+        loaded(&Page { items, total: page.total, next_cursor: page.next_cursor }, None)
     })
     .await
 }

@@ -4,7 +4,10 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use minato_catalog::*;
 use minato_store::dataset::{DatasetFilter, Order, Scope};
 use minato_store::download::{DownloadFilter, NewDownload};
-use minato_store::{Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, job, keyword, membership, organization, setting};
+use minato_store::{
+    Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, job, keyword, membership,
+    organization, setting,
+};
 use uuid::Uuid;
 
 use crate::database::{Database, postgresql, sqlite};
@@ -62,7 +65,8 @@ fn save_organization(store: &Store, slug: &str) -> Organization {
 fn new_dataset(organization_id: Uuid, slug: &str, value: serde_json::Value) -> Dataset {
     let draft: DatasetDraft = from_value(value).unwrap();
     let id = new_id();
-    let content = DatasetDraft { slug: Some(slug.to_owned()), ..draft }.apply(id, organization_id, "org", None, &Vocabulary::built_in(), now());
+    let content =
+        DatasetDraft { slug: Some(slug.to_owned()), ..draft }.apply(id, organization_id, "org", None, &Vocabulary::built_in(), now());
     Dataset { id, content, revision: 1, created: now(), updated: now() }
 }
 
@@ -236,7 +240,14 @@ fn distributions_survive_removal(database: &Database) {
     save(store, &first, None).unwrap();
     let id = first.content.distributions[0].id;
     assert_eq!(store.read(|conn| distribution::find_dataset(conn, id)).unwrap(), Some((first.id, true)));
-    let version = FileVersion { version: 1, sha256: "ab".repeat(32), byte_size: 3, file_name: "f.csv".to_owned(), media_type: "text/csv".to_owned(), created: now() };
+    let version = FileVersion {
+        version: 1,
+        sha256: "ab".repeat(32),
+        byte_size: 3,
+        file_name: "f.csv".to_owned(),
+        media_type: "text/csv".to_owned(),
+        created: now(),
+    };
     store.write::<_, Error>(|conn| distribution::add_version(conn, id, &version)).unwrap();
     let mut second = first.clone();
     second.revision = 2;
@@ -274,7 +285,8 @@ fn the_change_log_has_no_gaps_under_concurrent_writers(database: &Database) {
                 let owner_id = owner.id;
                 scope.spawn(move || {
                     for number in 0..25 {
-                        save(store, &new_dataset(owner_id, &format!("w{writer}-{number}"), serde_json::json!({"title": "x"})), None).unwrap();
+                        save(store, &new_dataset(owner_id, &format!("w{writer}-{number}"), serde_json::json!({"title": "x"})), None)
+                            .unwrap();
                     }
                 })
             })
@@ -374,15 +386,26 @@ fn double_clicks_over_midnight_move_to_the_new_day(database: &Database) {
 fn harvest_records_and_outcomes_are_kept(database: &Database) {
     let store = &database.store;
     let owner = save_organization(store, "kure");
-    let draft: HarvestSourceDraft =
-        from_value(serde_json::json!({"slug": "kure-ckan", "title": "呉市", "kind": "ckan", "url": "https://example.jp", "organization": "kure"})).unwrap();
-    let source = HarvestSource { id: new_id(), draft, organization_id: owner.id, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    let draft: HarvestSourceDraft = from_value(
+        serde_json::json!({"slug": "kure-ckan", "title": "呉市", "kind": "ckan", "url": "https://example.jp", "organization": "kure"}),
+    )
+    .unwrap();
+    let source = HarvestSource {
+        id: new_id(),
+        draft,
+        organization_id: owner.id,
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
     store.write::<_, Error>(|conn| harvest::save(conn, &source, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| harvest::find_by_key(conn, "kure-ckan")).unwrap(), Some(source.clone()));
     let run = store.write::<_, Error>(|conn| job::enqueue(conn, "harvest", &source.id.to_string(), now())).unwrap();
     let mut record = harvest::HarvestRecord {
         source_id: source.id,
         remote_id: "r1".to_owned(),
+        alternate_id: Some("7".to_owned()),
         dataset_id: None,
         content_hash: "h".to_owned(),
         raw: "{}".to_owned(),
@@ -395,6 +418,12 @@ fn harvest_records_and_outcomes_are_kept(database: &Database) {
     store.write::<_, Error>(|conn| harvest::save_record(conn, &record)).unwrap();
     let later = new_id();
     assert_eq!(store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap(), vec![record.clone()]);
+    let unseen = |id: &str| store.read(|conn| harvest::find_unseen_by_alternate(conn, source.id, id, later)).unwrap();
+    assert_eq!((unseen("7"), unseen("8")), (Some(record.clone()), None));
+    store.write::<_, Error>(|conn| harvest::rename_record(conn, source.id, "r1", "r2")).unwrap();
+    store.write::<_, Error>(|conn| harvest::rename_record(conn, source.id, "r2", "r1")).unwrap();
+    store.write::<_, Error>(|conn| harvest::set_alternate(conn, source.id, "r1", Some("8"))).unwrap();
+    record.alternate_id = Some("8".to_owned());
     store.write::<_, Error>(|conn| harvest::touch_record(conn, source.id, "r1", later, now())).unwrap();
     assert_eq!(store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap(), vec![]);
     record.last_run_id = later;
@@ -423,7 +452,14 @@ fn settings_and_idempotent_answers_are_kept(database: &Database) {
     assert_eq!(store.read(|conn| idempotency::find(conn, "u", "k")).unwrap(), Some(answer));
     assert_eq!(store.read(|conn| idempotency::find(conn, "v", "k")).unwrap(), None);
     assert_eq!(store.write::<_, Error>(|conn| idempotency::forget(conn, now() + Duration::days(1))).unwrap(), 1);
-    let word = Keyword { id: new_id(), draft: KeywordDraft { name: "防災".to_owned(), ..Default::default() }, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    let word = Keyword {
+        id: new_id(),
+        draft: KeywordDraft { name: "防災".to_owned(), ..Default::default() },
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
     store.write::<_, Error>(|conn| keyword::save(conn, &word, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| keyword::find_by_key(conn, "防災")).unwrap(), Some(word));
 }
@@ -431,11 +467,30 @@ fn settings_and_idempotent_answers_are_kept(database: &Database) {
 fn members_and_tokens_are_found(database: &Database) {
     let store = &database.store;
     let (organization_id, user_id) = (new_id(), new_id());
-    let member = Membership { id: new_id(), organization_id, user_id, role: Role::Editor, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    let member = Membership {
+        id: new_id(),
+        organization_id,
+        user_id,
+        role: Role::Editor,
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
     store.write::<_, Error>(|conn| membership::save(conn, &member, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| membership::of_user(conn, user_id)).unwrap(), vec![member.clone()]);
     assert_eq!(store.read(|conn| membership::of_organization(conn, organization_id)).unwrap(), vec![member]);
-    let token = ApiToken { id: new_id(), user_id, label: "l".to_owned(), scope: TokenScope::default(), expires: None, state: RecordState::Active, revision: 1, created: now(), updated: now() };
+    let token = ApiToken {
+        id: new_id(),
+        user_id,
+        label: "l".to_owned(),
+        scope: TokenScope::default(),
+        expires: None,
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
     let stored = api_token::StoredToken { token, hash: "f".repeat(64) };
     store.write::<_, Error>(|conn| api_token::save(conn, &stored, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| api_token::find_by_key(conn, &"f".repeat(64))).unwrap(), Some(stored));

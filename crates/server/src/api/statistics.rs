@@ -1,0 +1,169 @@
+//! Figures: downloads, the indicator, the size of the catalog.
+
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{Days, NaiveDate, Utc};
+use minato_app::SeriesRequest;
+use minato_app::catalog::{DownloadIndicator, DownloadSeries, PeriodKind, jst_day};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{json as loaded, read};
+use super::request::{Query, invalid};
+use super::route::{Endpoint, day, get, one_of, query, text, whole};
+use super::search::{DatasetSummary, summary};
+use super::view::OrganizationRef;
+use crate::http::{Problem, Shared};
+
+const TAG: &str = "statistics";
+const PERIODS: &[&str] = &["day", "month", "fiscal_year"];
+
+/// Datasets by downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct TopDatasets {
+    /// First day counted.
+    since: NaiveDate,
+    /// Most downloads first.
+    items: Vec<TopDataset>,
+}
+
+/// A dataset with its downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct TopDataset {
+    /// The dataset in few words.
+    dataset: DatasetSummary,
+    /// Counted downloads.
+    downloads: i64,
+}
+
+/// Organizations by downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct TopOrganizations {
+    /// First day counted.
+    since: NaiveDate,
+    /// Most downloads first; those without any at the end.
+    items: Vec<TopOrganization>,
+}
+
+/// An organization with its downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct TopOrganization {
+    /// The organization in few words.
+    organization: OrganizationRef,
+    /// Counted downloads.
+    downloads: i64,
+}
+
+/// How large the catalog is.
+#[derive(Debug, Serialize, ToSchema)]
+struct SummaryView {
+    /// Datasets everybody may see.
+    datasets: i64,
+    /// Organizations.
+    organizations: i64,
+    /// Municipalities with at least one such dataset.
+    municipalities_publishing: i64,
+}
+
+/// The endpoints of figures.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/statistics/downloads", "download_series", download_series)
+            .says(TAG, "ダウンロード数の推移", "Counted downloads over time; crawlers and double clicks are left out. Periods without downloads are included.")
+            .with([
+                query("period", one_of(PERIODS), "Length of the periods; default `month`. Days and months are Japan's, fiscal years April to March."),
+                query("from", day(), "First day; by default 30 days, 12 months or 5 fiscal years ago."),
+                query("to", day(), "Last day; by default today in Japan."),
+                query("organization", text(), "Only this organization: id, slug or code."),
+                query("dataset", text(), "Only this dataset: id or slug."),
+                query("distribution", text(), "Only this distribution: its id."),
+            ])
+            .answers::<DownloadSeries>(&["200"], "The series, oldest first.")
+            .problems(&["410", "422"]),
+        get("/statistics/downloads/top", "top_datasets", top_datasets)
+            .says(TAG, "よくダウンロードされているデータセット", "The datasets with the most counted downloads since a day.")
+            .with([since_parameter(), query("limit", whole(1, 100, Some(10)), "Most datasets.")])
+            .answers::<TopDatasets>(&["200"], "The ranking."),
+        get("/statistics/downloads/organizations", "top_organizations", top_organizations)
+            .says(TAG, "組織別のダウンロード数", "All organizations with their counted downloads since a day.")
+            .with([since_parameter()])
+            .answers::<TopOrganizations>(&["200"], "The ranking."),
+        get("/statistics/indicator", "download_indicator", download_indicator)
+            .says(TAG, "指標: 月平均ダウンロード数", "The downloads/month indicator of a fiscal year against its target.")
+            .with([query("fiscal_year", whole(1900, 9000, None), "Named by the year in which it starts; by default the current one.")])
+            .answers::<DownloadIndicator>(&["200"], "The indicator."),
+        get("/statistics/summary", "catalog_summary", catalog_summary)
+            .says(TAG, "カタログの規模", "How large the catalog is, in what everybody may see.")
+            .answers::<SummaryView>(&["200"], "The numbers."),
+    ]
+}
+
+fn since_parameter() -> serde_json::Value {
+    query("since", day(), "First day counted; by default 30 days ago in Japan.")
+}
+
+fn since(query: &Query) -> Result<NaiveDate, Problem> {
+    let today = jst_day(Utc::now());
+    Ok(query.day("since")?.unwrap_or_else(|| today.checked_sub_days(Days::new(29)).unwrap_or(today)))
+}
+
+async fn download_series(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let distribution = match query.text("distribution") {
+        Some(id) => Some(id.parse().map_err(|_| invalid("distribution", "ファイルの id（UUID）にしてください", "must be the id (UUID) of a distribution"))?),
+        None => None,
+    };
+    let wanted = SeriesRequest {
+        period: query.choice::<PeriodKind>("period", PERIODS)?.unwrap_or_default(),
+        from: query.day("from")?,
+        to: query.day("to")?,
+        organization: query.string("organization"),
+        dataset: query.string("dataset"),
+        distribution,
+    };
+    read(&state, &request, None, move |app, viewer, _| {
+        // A distribution says how its hidden dataset is used; who may not see that one learns nothing.
+        if let Some(id) = wanted.distribution {
+            app.distribution(viewer, &id.to_string())?;
+        }
+        loaded(&app.download_series(viewer, &wanted)?, None)
+    })
+    .await
+}
+
+async fn top_datasets(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let since = since(&query)?;
+    let limit = query.number("limit", 1..=100)?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10);
+    read(&state, &request, None, move |app, viewer, base| {
+        let ranked = app.top_datasets(viewer, since, limit)?;
+        let items = ranked.iter().map(|ranked| TopDataset { dataset: summary(app, base, &ranked.item), downloads: ranked.downloads });
+        loaded(&TopDatasets { since, items: items.collect() }, None)
+    })
+    .await
+}
+
+async fn top_organizations(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let since = since(&query)?;
+    read(&state, &request, None, move |app, _, _| {
+        let ranked = app.top_organizations(since)?;
+        let items = ranked.iter().map(|ranked| TopOrganization { organization: ranked.item.as_ref().into(), downloads: ranked.downloads });
+        loaded(&TopOrganizations { since, items: items.collect() }, None)
+    })
+    .await
+}
+
+async fn download_indicator(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let year = query.number("fiscal_year", 1900..=9000)?.and_then(|year| i32::try_from(year).ok());
+    read(&state, &request, None, move |app, _, _| loaded(&app.download_indicator(year)?, None)).await
+}
+
+async fn catalog_summary(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    read(&state, &request, None, |app, _, _| {
+        let summary = app.summary()?;
+        let shown = SummaryView {
+            datasets: summary.datasets,
+            organizations: summary.organizations,
+            municipalities_publishing: summary.municipalities_publishing,
+        };
+        loaded(&shown, None)
+    })
+    .await
+}

@@ -1,0 +1,83 @@
+//! How data arrives: the sources that are harvested, and how their latest runs went.
+
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use minato_app::App;
+use minato_app::catalog::{HarvestKind, HarvestStatus, Viewer};
+
+use super::home::organization_link;
+use super::page::{self, KEEP_PAGE, Reply, Shell};
+use super::words::{Lang, Link, number, web_address};
+use crate::http::Shared;
+
+#[derive(Template)]
+#[template(path = "harvest.html")]
+struct HarvestPage {
+    s: Shell,
+    sources: Vec<SourceView>,
+}
+
+struct SourceView {
+    title: String,
+    organization: Link,
+    kind: &'static str,
+    href: Option<String>,
+    records: String,
+    status: &'static str,
+    /// Class of the mark beside the status.
+    tone: &'static str,
+    at: String,
+    message: String,
+    counts: Vec<(&'static str, String)>,
+}
+
+pub(super) async fn list_harvest_sources(request: HttpRequest, state: Shared) -> HttpResponse {
+    page::serve(&request, &state, "html", KEEP_PAGE, build).await
+}
+
+fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
+    let lang = shell.lang;
+    let directory = app.directory();
+    let mut sources = Vec::new();
+    for found in app.source_statuses(&Viewer::public())? {
+        let run = found.last_run.as_ref();
+        let (status, tone) = match run.map(|run| run.status) {
+            None => (lang.t("まだ実行していません", "not run yet"), "quiet"),
+            Some(HarvestStatus::Queued) => (lang.t("順番待ち", "waiting"), "quiet"),
+            Some(HarvestStatus::Running) => (lang.t("実行中", "running"), "quiet"),
+            Some(HarvestStatus::Complete) => (lang.t("完了", "complete"), "good"),
+            Some(HarvestStatus::Incomplete) => (lang.t("一部のみ完了", "incomplete"), "warn"),
+            Some(HarvestStatus::Failed) => (lang.t("失敗", "failed"), "bad"),
+        };
+        let counts = run.map(|run| run.counts).unwrap_or_default();
+        let counts = [
+            (lang.t("新規", "new"), counts.added),
+            (lang.t("更新", "changed"), counts.updated),
+            (lang.t("変更なし", "unchanged"), counts.unchanged),
+            (lang.t("確認待ち", "missing, waiting"), counts.suspect),
+            (lang.t("公開終了", "withdrawn"), counts.archived),
+            (lang.t("失敗", "failed"), counts.failed),
+        ];
+        sources.push(SourceView {
+            title: found.source.draft.title.clone(),
+            organization: organization_link(lang, &directory, found.source.organization_id),
+            kind: kind_name(lang, found.source.draft.kind),
+            href: web_address(&found.source.draft.url),
+            records: number(found.records),
+            status,
+            tone,
+            at: run.map(|run| lang.minute(run.finished.or(run.started).unwrap_or(run.created))).unwrap_or_default(),
+            message: run.and_then(|run| run.message.as_ref()).map(|text| lang.pick(text).to_owned()).unwrap_or_default(),
+            counts: counts.into_iter().map(|(name, count)| (name, number(count))).collect(),
+        });
+    }
+    Reply::page(&HarvestPage { sources, s: shell.named("データの集まり方", "How data arrives", "/harvest").section("harvest") })
+}
+
+fn kind_name(lang: Lang, kind: HarvestKind) -> &'static str {
+    match kind {
+        HarvestKind::Ckan => "CKAN",
+        HarvestKind::OpenDataList => lang.t("オープンデータ一覧（CSV）", "open data list (CSV)"),
+        HarvestKind::Dcat => "DCAT",
+    }
+}
