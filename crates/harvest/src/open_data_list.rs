@@ -371,8 +371,12 @@ impl Inventory {
             && let Some((header, address)) = self.broken_address(first, base)
         {
             return Err(fail(Text::new(
-                format!("「{header}」の値「{address}」は URL ではなく、ほかにファイルもありません。http:// または https:// で始まる URL を入力してください。"),
-                format!("`{address}` under {header} is no URL and there is no other file; give an address that begins with http:// or https://"),
+                format!(
+                    "「{header}」の値「{address}」は URL ではなく、ほかにファイルもありません。http:// または https:// で始まる URL を入力してください。"
+                ),
+                format!(
+                    "`{address}` under {header} is no URL and there is no other file; give an address that begins with http:// or https://"
+                ),
             )));
         }
         if let Some(first) = licences.first().cloned() {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use minato_catalog::DatasetDraft;
 use minato_testkit::fixtures::Municipality;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::http::{Client, expect};
 use crate::server::Minato;
@@ -51,21 +51,20 @@ pub(crate) struct Upload<'a> {
 /// Adds a distribution with its file to a dataset; returns the distribution.
 pub(crate) async fn upload(client: &mut Client, dataset: &str, upload: &Upload<'_>) -> Result<Value> {
     let path = format!("/api/v1/datasets/{dataset}/distributions");
-    let metadata = json!({"title": upload.title});
-    let body = multipart(&metadata, upload);
+    let body = multipart(upload);
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
     let answer = client.send("POST", &path, &[("content-type", &content_type)], &body).await?;
-    expect(&answer, &[200, 201], "POST", &path)?;
+    expect(&answer, &[201], "POST", &path)?;
     Ok(answer.json())
 }
 
 const BOUNDARY: &str = "minato-xtask-5b1f2c9a7d";
 
-fn multipart(metadata: &Value, upload: &Upload<'_>) -> Vec<u8> {
+fn multipart(upload: &Upload<'_>) -> Vec<u8> {
     let mut body = format!(
-        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"metadata\"\r\ncontent-type: application/json\r\n\r\n{metadata}\r\n\
+        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"title\"\r\n\r\n{}\r\n\
          --{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{}\"\r\ncontent-type: {}\r\n\r\n",
-        upload.file_name, upload.media_type
+        upload.title, upload.file_name, upload.media_type
     )
     .into_bytes();
     body.extend_from_slice(upload.bytes);
@@ -87,6 +86,8 @@ pub(crate) fn download_path(distribution: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

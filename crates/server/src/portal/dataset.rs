@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{Datelike, Utc};
+use chrono::Datelike;
 use minato_app::catalog::{Dataset, DatasetState, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset};
 use minato_app::dcat::{Syntax, schema_org};
 use minato_app::store::dataset::{DatasetFilter, Order};

@@ -22,7 +22,7 @@ mod words;
 
 use actix_web::web::{self, ServiceConfig};
 
-pub use page::render_error;
+pub use page::{render_error, wants_html};
 
 /// Registers the routes of the portal.
 pub fn configure(service: &mut ServiceConfig) {

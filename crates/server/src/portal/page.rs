@@ -159,7 +159,7 @@ pub(super) async fn serve(
     let shell = Shell::new(request, &state.settings);
     let reply = match state.run(move |app| build(app, shell)).await {
         Ok(reply) => reply,
-        Err(problem) => return render_error(request, &problem),
+        Err(problem) => return render_error(&problem, request),
     };
     let (body, content_type) = match reply {
         Reply::Html(html) => (Bytes::from(html), HTML),
@@ -236,6 +236,12 @@ fn clip(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// Whether the client would rather have a page than problem details: browsers name HTML in `Accept`.
+pub fn wants_html(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("text/html") || accept.contains("application/xhtml+xml")
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
@@ -245,7 +251,7 @@ struct ErrorPage {
 }
 
 /// A problem as a page, in the language of the request. For paths that people visit.
-pub fn render_error(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+pub fn render_error(problem: &Problem, request: &HttpRequest) -> HttpResponse {
     let Some(state) = request.app_data::<Shared>() else { return actix_web::ResponseError::error_response(problem) };
     let mut shell = Shell::new(request, &state.settings);
     let details = problem.details();
