@@ -3,13 +3,36 @@
 use crate::Fragment;
 use crate::analysis::for_each_segment;
 use crate::normalize::{Normalized, fold_kana, is_cjk, is_kanji, is_katakana};
+use crate::schema::clip;
 
 /// Characters of a description shown around what matched.
 const SNIPPET_CHARS: usize = 120;
 
-/// Folded texts to be marked, longest first.
+/// Bytes of a text that are searched for marks.
+const SEARCHED_BYTES: usize = 4_000;
+
+/// Folded texts to be marked, longest first, each with its characters.
 #[derive(Debug, Default)]
-pub(crate) struct Needles(Vec<String>);
+pub(crate) struct Needles(Vec<(String, Characters)>);
+
+/// Which characters a text may have: a quick no to most needles.
+#[derive(Debug, Default, Clone, Copy)]
+struct Characters([u64; 4]);
+
+impl Characters {
+    fn of(text: &str) -> Characters {
+        let mut found = [0_u64; 4];
+        for c in text.chars() {
+            let hash = (c as u32).wrapping_mul(0x9e37_79b1) >> 24;
+            found[(hash >> 6) as usize] |= 1 << (hash & 63);
+        }
+        Characters(found)
+    }
+
+    fn may_hold(&self, other: &Characters) -> bool {
+        self.0.iter().zip(other.0).all(|(own, wanted)| wanted & !own == 0)
+    }
+}
 
 impl Needles {
     pub(crate) fn new(mut texts: Vec<String>) -> Needles {
@@ -17,7 +40,7 @@ impl Needles {
         texts.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
         texts.truncate(64);
-        Needles(texts)
+        Needles(texts.into_iter().map(|text| (text.clone(), Characters::of(&text))).collect())
     }
 
     /// Ranges of the source that match, in order, not overlapping.
@@ -25,10 +48,11 @@ impl Needles {
         if self.0.is_empty() || source.is_empty() {
             return Vec::new();
         }
-        let normalized = Normalized::of(source);
+        let normalized = Normalized::of(clip(source, SEARCHED_BYTES));
         let folded = fold_kana(&normalized.text);
+        let characters = Characters::of(&folded);
         let mut ranges: Vec<(usize, usize)> = Vec::new();
-        for needle in &self.0 {
+        for (needle, _) in self.0.iter().filter(|(_, wanted)| characters.may_hold(wanted)) {
             for (start, _) in folded.match_indices(needle.as_str()) {
                 let end = start + needle.len();
                 let inside = ranges.iter().any(|(from, to)| *from <= start && end <= *to);

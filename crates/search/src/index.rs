@@ -458,6 +458,8 @@ impl Generation {
         let writer = lock_writer(&index, &path, settings)?;
         let mut merges = LogMergePolicy::default();
         merges.set_min_num_segments(4);
+        // Otherwise every few small changes would rewrite a segment of thousands.
+        merges.set_min_layer_size(64);
         merges.set_del_docs_ratio_before_merge(0.3);
         writer.set_merge_policy(Box::new(merges));
         let reader = index

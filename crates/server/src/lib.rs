@@ -6,5 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod download;
 pub mod http;
+mod listen;
 pub mod portal;
 pub mod server;
+pub(crate) mod upload;

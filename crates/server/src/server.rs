@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use actix_web::dev::ServiceResponse;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::middleware::{Compress, DefaultHeaders, ErrorHandlerResponse, ErrorHandlers};
-use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers};
+use actix_web::{App as ActixApp, HttpRequest, HttpResponse, web};
 use minato_app::App;
 use minato_app::catalog::Text;
 
 use crate::config::ServerSettings;
 use crate::http::{AnswerCache, Problem, State};
+use crate::listen::AsciiFirstLine;
 
 /// All routes of all faces.
 pub fn routes(service: &mut web::ServiceConfig) {
@@ -33,23 +37,39 @@ pub fn state(app: App, settings: Arc<ServerSettings>) -> web::Data<State> {
 pub async fn serve(app: App, settings: ServerSettings, work_on_harvests: bool, listening: impl FnOnce(std::net::SocketAddr)) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let shared = state(app.clone(), settings.clone());
-    let mut server = HttpServer::new(move || {
-        ActixApp::new()
+    let listener = std::net::TcpListener::bind(settings.listen)
+        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}; another program may use the port, choose one with --listen", settings.listen))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let host = address.to_string();
+    // What `HttpServer` does, with a layer between the connection and the HTTP parser (see `listen`).
+    let factory = move || {
+        let app = ActixApp::new()
             .app_data(shared.clone())
             .app_data(web::PayloadConfig::new(crate::http::JSON_BYTES_MAX))
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
             .wrap(ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, method_not_allowed))
             .configure(routes)
-            .default_service(web::to(no_route))
-    })
-    .shutdown_timeout(10);
+            .default_service(web::to(no_route));
+        let app = map_config(app.into_factory().map_err(|error| actix_web::Error::from(error).error_response()), |_| AppConfig::default());
+        let http = HttpService::build()
+            .keep_alive(Duration::from_secs(75))
+            .client_request_timeout(Duration::from_secs(30))
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .local_addr(address)
+            .h1(app);
+        fn_service(|connection: actix_web::rt::net::TcpStream| async move {
+            let peer = connection.peer_addr().ok();
+            // Answers are written whole; waiting for more would only delay them.
+            let _ = connection.set_nodelay(true);
+            Ok::<_, actix_http::error::DispatchError>((AsciiFirstLine::new(connection), peer))
+        })
+        .and_then(http)
+    };
+    let mut server = actix_server::Server::build().shutdown_timeout(10).listen(host, listener, factory)?;
     if let Some(workers) = settings.workers {
         server = server.workers(workers);
     }
-    let server = server
-        .bind(settings.listen)
-        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}; another program may use the port, choose one with --listen", settings.listen))?;
-    let address = server.addrs().first().copied().unwrap_or(settings.listen);
     let running = server.run();
     let stop = Arc::new(AtomicBool::new(false));
     if work_on_harvests {
@@ -95,9 +115,4 @@ fn method_not_allowed<B: 'static>(response: ServiceResponse<B>) -> actix_web::Re
     }
     let (request, _) = response.into_parts();
     Ok(ErrorHandlerResponse::Response(ServiceResponse::new(request, answer).map_into_right_body()))
-}
-
-/// Compression for answers that are not files.
-pub fn compression() -> Compress {
-    Compress::default()
 }

@@ -29,7 +29,6 @@ pub(super) enum Fields {
     Distribution,
     Organization,
     Theme,
-    Other,
 }
 
 impl Failure {

@@ -13,7 +13,7 @@ use minato_app::catalog::{
 use serde_json::{Map, Value, json};
 
 use super::failure::{Failure, messages};
-use super::params::{Params, boolean, embedded, is_empty, plain, text};
+use super::params::{Params, boolean, embedded, is_empty, plain, prose, text};
 use super::resource::{self, resource};
 use super::time::{day, moment, naive};
 
@@ -265,7 +265,7 @@ pub(super) fn dataset_draft(params: &Params, previous: Option<&Dataset>, site: S
         title: params.text("title")?.or_else(|| slug.clone()).unwrap_or_default(),
         slug,
         organization: params.text("owner_org")?.or_else(|| before.map(|content| content.organization_id.to_string())),
-        description: params.text("notes")?.unwrap_or_default(),
+        description: prose(&params.0, "notes").map_err(|text| Failure::field("notes", text))?,
         landing_page: params.text("url")?.map(with_scheme),
         creator: params.text("author")?,
         version: params.text("version")?,

@@ -55,6 +55,14 @@ pub(super) fn text(fields: &Map<String, Value>, key: &str) -> Result<Option<Stri
     }
 }
 
+/// A text as it was written, with its white space; empty when absent.
+pub(super) fn prose(fields: &Map<String, Value>, key: &str) -> Result<String, Text> {
+    match fields.get(key) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        _ => Ok(text(fields, key)?.unwrap_or_default()),
+    }
+}
+
 /// What CKAN takes as a switch.
 pub(super) fn boolean(value: &Value) -> Option<bool> {
     match value {

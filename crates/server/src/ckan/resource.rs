@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::package::{Site, language, with_scheme};
-use super::params::{is_empty, text};
+use super::params::{is_empty, prose, text};
 use super::time::{day, moment, naive};
 
 /// What is escaped in a segment of a URL's path.
@@ -149,7 +149,7 @@ pub(super) fn distribution_draft(
     let mut draft = DistributionDraft {
         title: get("name")?.unwrap_or_default(),
         title_en: get("name_en")?,
-        description: get("description")?.unwrap_or_default(),
+        description: prose(fields, "description").map_err(|text| ("description".to_owned(), text))?,
         format: get("format")?,
         media_type: get("mimetype")?.filter(|text| text.contains('/')),
         identifier: get("identifier")?,

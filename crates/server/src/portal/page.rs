@@ -12,7 +12,7 @@ use minato_app::{App, Error};
 use sha2::{Digest, Sha256};
 
 use super::asset;
-use super::words::{Lang, Link, Said, number};
+use super::words::{Lang, Link, Said};
 use crate::config::ServerSettings;
 use crate::http::{Problem, Shared, hex};
 
@@ -108,11 +108,6 @@ impl Shell {
     pub(super) fn section(mut self, section: &'static str) -> Shell {
         self.section = section;
         self
-    }
-
-    /// A number with commas.
-    pub(super) fn number(&self, value: &i64) -> String {
-        number(*value)
     }
 }
 
