@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::analysis::{ANALYZER_VERSION, tokenizers};
 use crate::collect::{FacetValues, SegmentColumns};
+use crate::directory::UnsyncedDirectory;
 use crate::postings::PreparedTerms;
 use crate::schema::Fields;
 use crate::search::MatchAll;
@@ -419,7 +420,10 @@ impl Generation {
     fn open(directory: &Path, number: u64, fields: &Fields, settings: &Settings) -> Result<Generation, OpenProblem> {
         let damaged = |error: &dyn std::fmt::Display| OpenProblem::Rebuild(RebuildReason::Damaged(error.to_string()));
         let path = generation_path(directory, number);
-        let mut index = tantivy::Index::open_in_dir(&path).map_err(|error| damaged(&error))?;
+        let mut index = UnsyncedDirectory::open(&path)
+            .map_err(TantivyError::from)
+            .and_then(tantivy::Index::open)
+            .map_err(|error| damaged(&error))?;
         let metas = index.load_metas().map_err(|error| damaged(&error))?;
         let (version, position) = metas.payload.as_deref().and_then(parse_payload).unwrap_or((0, 0));
         if index.schema() != fields.schema || version != ANALYZER_VERSION {
@@ -448,7 +452,7 @@ impl Generation {
             .schema(fields.schema.clone())
             .tokenizers(tokenizers())
             .settings(index_settings)
-            .create_in_dir(&path)?;
+            .create(UnsyncedDirectory::open(&path).map_err(TantivyError::from)?)?;
         let mut generation = Generation::start(index, number, path, 0, settings)?;
         generation.commit(0)?;
         Ok(generation)

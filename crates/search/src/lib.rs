@@ -3,6 +3,7 @@
 mod analysis;
 mod collect;
 mod condition;
+mod directory;
 mod document;
 mod error;
 pub mod fq;

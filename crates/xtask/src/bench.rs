@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: &BenchArguments) -> Result<()> {
         let arguments = std::env::args().skip(1);
         return cargo::run(cargo::cargo().args(["run", "--quiet", "--release", "--package", "xtask", "--"]).args(arguments));
     }
-    let binary = cargo::build_minato(true)?;
+    let binary = cargo::minato(arguments.binary.as_deref(), true)?;
     let data = tempfile::tempdir().context("cannot create a temporary directory")?;
     let mut minato = Minato::new(binary, data.path())?;
     if let Some(url) = &arguments.database_url {
@@ -128,7 +128,7 @@ impl Bench<'_> {
         let load = Load { address, connections: self.arguments.connections, time_max: Duration::from_secs(600), status: 201 };
         let outcome = load.run(Arc::new(write)).await?;
         ensure!(outcome.errors == 0, "{} datasets were not created: {}", outcome.errors, outcome.first_error.unwrap_or_default());
-        self.report("dataset create", &outcome, Some(500));
+        self.report("dataset create", server, &outcome, Some(500))?;
         Ok(slugs)
     }
 
@@ -154,7 +154,7 @@ impl Bench<'_> {
         });
         self.load(server, Duration::from_secs(1)).run(write.clone()).await?;
         let outcome = self.load(server, self.time_max()).run(write).await?;
-        self.report(name, &outcome, aim);
+        self.report(name, server, &outcome, aim)?;
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl Bench<'_> {
             true
         };
         let outcome = self.load(server, self.time_max()).run(Arc::new(write)).await?;
-        self.report("the same, none asked twice", &outcome, None);
+        self.report("the same, none asked twice", server, &outcome, None)?;
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Bench<'_> {
             true
         });
         let outcome = self.load(server, self.time_max()).run(write).await?;
-        self.report("download of 100 KB, counted", &outcome, Some(10_000));
+        self.report("download of 100 KB, counted", server, &outcome, Some(10_000))?;
         let counted = prepare::downloads_counted(&mut client).await? - before;
         if counted == outcome.answered {
             println!("{} downloads answered with 200, {} counted", thousands(outcome.answered), thousands(counted));
@@ -213,7 +213,7 @@ impl Bench<'_> {
         Duration::from_secs(self.arguments.seconds)
     }
 
-    fn report(&mut self, name: &str, outcome: &Outcome, aim: Option<u64>) {
+    fn report(&mut self, name: &str, server: &Server, outcome: &Outcome, aim: Option<u64>) -> Result<()> {
         let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
         let figure = outcome.per_second().round() as u64;
         println!("{name}: {} a second", thousands(figure));
@@ -230,17 +230,19 @@ impl Bench<'_> {
             milliseconds(outcome.percentile(50)),
             milliseconds(outcome.percentile(99)),
             outcome.errors.to_string(),
+            megabytes(server.resident_bytes()?),
             aim.map_or("-".to_owned(), |aim| format!("{} /s", thousands(aim))),
             aim.map_or(String::new(), |aim| met(figure >= aim)),
         ]);
+        Ok(())
     }
 
     fn print(&mut self, datasets: usize, resident: u64, start: Duration) {
-        let megabytes = resident.div_ceil(1_000_000);
         let row = |name: &str, figure: String, aim: &str, met: String| {
-            vec![name.to_owned(), figure, "-".to_owned(), "-".to_owned(), "-".to_owned(), aim.to_owned(), met]
+            let none = || "-".to_owned();
+            vec![name.to_owned(), figure, none(), none(), none(), none(), aim.to_owned(), met]
         };
-        self.rows.push(row("resident memory afterwards", format!("{megabytes} MB"), "150 MB", met(megabytes <= 150)));
+        self.rows.push(row("resident memory at the end", megabytes(resident), "150 MB", met(resident <= 150_000_000)));
         let start_time = format!("{:.0} ms", start.as_secs_f64() * 1000.0);
         self.rows.push(row("start to first answer", start_time, "1,000 ms", met(start <= Duration::from_secs(1))));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -251,7 +253,7 @@ impl Bench<'_> {
             self.arguments.connections
         );
         println!();
-        print!("{}", table(&["", "measured", "p50", "p99", "errors", "aim", ""], &self.rows));
+        print!("{}", table(&["", "measured", "p50", "p99", "errors", "memory", "aim", ""], &self.rows));
     }
 }
 
@@ -281,6 +283,10 @@ fn csv(bytes: usize) -> Vec<u8> {
     }
     text.truncate(bytes);
     text.into_bytes()
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
 fn met(met: bool) -> String {

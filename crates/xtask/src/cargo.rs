@@ -46,8 +46,15 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     }
 }
 
-/// Builds the `minato` binary and says where it is.
-pub(crate) fn build_minato(release: bool) -> Result<PathBuf> {
+/// Says where the `minato` binary is: the one given, else one that is built now.
+pub(crate) fn minato(given: Option<&Path>, release: bool) -> Result<PathBuf> {
+    match given {
+        Some(path) => path.canonicalize().with_context(|| format!("there is no {}", path.display())),
+        None => build_minato(release),
+    }
+}
+
+fn build_minato(release: bool) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", "minato-server", "--bin", "minato"]);
     if release {

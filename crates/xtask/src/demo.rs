@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<()> {
     if let Err(error) = TcpListener::bind(address) {
         bail!("cannot listen on {address}: {error}; choose another port with --port");
     }
-    let binary = cargo::build_minato(!arguments.debug)?;
+    let binary = cargo::minato(arguments.binary.as_deref(), !arguments.debug)?;
     let data = match &arguments.data {
         Some(data) => data.clone(),
         None => cargo::target_dir()?.join("demo"),

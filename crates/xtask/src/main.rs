@@ -63,6 +63,9 @@ struct DemoArguments {
     /// Build with optimisation; this is the default.
     #[arg(long, conflicts_with = "debug")]
     release: bool,
+    /// Use this `minato` instead of building one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// Set everything up, say how it went, and end.
     #[arg(long)]
     once: bool,
@@ -82,6 +85,9 @@ struct BenchArguments {
     /// Datasets in the catalog.
     #[arg(long, default_value_t = 2_000)]
     datasets: usize,
+    /// Measure this `minato` instead of building one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// Measure on this PostgreSQL database, which must be empty, instead of SQLite.
     #[arg(long)]
     database_url: Option<String>,

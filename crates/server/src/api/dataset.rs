@@ -1,9 +1,7 @@
 //! Datasets.
 
 use actix_web::{HttpRequest, HttpResponse};
-use minato_app::catalog::{
-    Dataset, DatasetDraft, DatasetState, Difference, Page, Revision, RevisionSummary, Visibility,
-};
+use minato_app::catalog::{Dataset, DatasetDraft, DatasetState, Difference, Page, Revision, RevisionSummary, Visibility};
 use minato_app::store::dataset::Order;
 use minato_app::{App, Context, DatasetListing, Done};
 use serde_json::{Map, Value, json};
@@ -297,4 +295,3 @@ fn expect_objects(object: &Map<String, Value>) -> Result<(), Problem> {
         None => Ok(()),
     }
 }
-

@@ -18,7 +18,18 @@ use crate::upload::{self, Keep, Received};
 const TAG: &str = "distributions";
 /// Text parts of a form that are fields of the draft. Lists are separated by commas.
 const FORM_FIELDS: &[&str] = &[
-    "title", "title_en", "description", "format", "media_type", "licence", "access_url", "issued", "modified", "language", "conforms_to", "identifier",
+    "title",
+    "title_en",
+    "description",
+    "format",
+    "media_type",
+    "licence",
+    "access_url",
+    "issued",
+    "modified",
+    "language",
+    "conforms_to",
+    "identifier",
 ];
 const FORM_LISTS: &[&str] = &["language", "conforms_to"];
 
@@ -32,7 +43,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         for field in FORM_FIELDS {
             properties.insert((*field).to_owned(), json!({"type": "string", "description": "As in the draft; lists separated by commas."}));
         }
-        properties.insert("accept_mismatch".to_owned(), json!({"type": "string", "enum": ["true", "false"], "description": "Take the file although its name and its bytes disagree."}));
+        properties.insert(
+            "accept_mismatch".to_owned(),
+            json!({"type": "string", "enum": ["true", "false"], "description": "Take the file although its name and its bytes disagree."}),
+        );
         json!({"type": "object", "required": ["file"], "properties": properties})
     };
     let file_form = |_: Value| {
@@ -43,7 +57,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     };
     let raw = |_: Value| json!({"type": "string", "format": "binary"});
     let mismatch = || query("accept_mismatch", flag(), "Take the file although its name and its bytes disagree.");
-    let file_name = || query("file_name", text(), "Name of the file, for a body that is the file itself; or send `Content-Disposition: attachment; filename=…`.");
+    let file_name = || {
+        query(
+            "file_name",
+            text(),
+            "Name of the file, for a body that is the file itself; or send `Content-Disposition: attachment; filename=…`.",
+        )
+    };
     let upload = |endpoint: Endpoint| {
         endpoint
             .with([mismatch(), file_name()])
@@ -119,7 +139,8 @@ async fn list_distributions(state: Shared, request: HttpRequest) -> Result<HttpR
     let key = key(&request, "key")?;
     read(&state, &request, Some(KEEP), move |app, viewer, base| {
         let dataset = app.dataset(viewer, &key)?.dataset;
-        let shown: Result<Vec<Value>, Error> = dataset.content.distributions.iter().map(|item| view::distribution(base, &dataset, item)).collect();
+        let shown: Result<Vec<Value>, Error> =
+            dataset.content.distributions.iter().map(|item| view::distribution(base, &dataset, item)).collect();
         loaded(&whole(shown?), None)
     })
     .await

@@ -44,6 +44,13 @@ fn document() -> Value {
     for (name, schema) in others["components"]["schemas"].as_object().into_iter().flatten() {
         schemas.entry(name.clone()).or_insert_with(|| schema.clone());
     }
+    // A body that is a draft and its id: together they refuse what neither knows.
+    for content in paths.values_mut().filter_map(|item| item.pointer_mut("/post/requestBody/content/application~1json")) {
+        if let Some(mut whole) = content.get("schema").and_then(|schema| merged(schema, &schemas)) {
+            whole["additionalProperties"] = json!(false);
+            content["schema"] = whole;
+        }
+    }
     let schemas = polished(schemas);
     json!({
         "openapi": "3.1.0",
@@ -60,6 +67,7 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": route::problems(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "API トークン。`minato token create` または POST /api/v1/users/{user}/tokens で作成する。 An API token."}
             }
@@ -102,10 +110,10 @@ fn polished(mut schemas: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
             schemas.insert(name, whole);
         }
     }
-    // A difference may be of any kind.
+    // A difference may be of any kind. Spelt out: a schema without a type does not survive being read back.
     for field in ["before", "after"] {
         if let Some(place) = schemas.get_mut("Difference").and_then(|schema| schema["properties"].get_mut(field)) {
-            *place = json!({"description": place["description"]});
+            *place = json!({"type": ["object", "array", "string", "number", "boolean", "null"], "description": place["description"]});
         }
     }
     for (name, field, rule) in rules() {
@@ -233,9 +241,15 @@ mod tests {
         let document = document();
         for name in ["User", "Organization", "DatasetView", "DistributionView", "MemberView", "FoundItem", "HarvestSource"] {
             let schema = &document["components"]["schemas"][name];
-            assert!(schema["properties"].is_object() && schema.get("additionalProperties").is_none() && schema.get("allOf").is_none(), "{name}: {schema:#}");
+            assert!(
+                schema["properties"].is_object() && schema.get("additionalProperties").is_none() && schema.get("allOf").is_none(),
+                "{name}: {schema:#}"
+            );
         }
         assert!(document["components"]["schemas"]["DatasetView"]["properties"]["organization"].is_object());
         assert_eq!(document["components"]["schemas"]["OrganizationDraft"]["additionalProperties"], false);
+        let body = &document["paths"]["/api/v1/themes"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        assert!(body["properties"]["id"].is_object() && body["properties"]["title"].is_object(), "{body:#}");
+        assert_eq!(body["required"], json!(["title", "id"]));
     }
 }

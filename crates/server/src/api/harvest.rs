@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::Utc;
 use minato_app::catalog::{
-    FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource, HarvestSourceDraft, HarvestStatus, RecordOutcome, RecordState, Role, Text,
-    from_value, merge_patch, new_id,
+    FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource, HarvestSourceDraft, HarvestStatus, RecordOutcome,
+    RecordState, Role, Text, from_value, merge_patch, new_id,
 };
 use minato_app::{App, Context, Done, Error};
 use serde_json::{Value, json};
@@ -65,20 +65,30 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .with([query("limit", whole_number(1, 1000, Some(20)), "Most runs.")])
             .answers_page::<HarvestRun>("The latest runs."),
         post("/harvest-sources/{key}/runs", "queue_harvest_run", queue_run)
-            .says(TAG, "いま収集する", "Asks for a run. When one is waiting or running already, it is that one. Poll `Location` for how it stands.")
+            .says(
+                TAG,
+                "いま収集する",
+                "Asks for a run. When one is waiting or running already, it is that one. Poll `Location` for how it stands.",
+            )
             .answers::<HarvestRun>(&["202"], "The run, queued."),
         get("/harvest-runs/{id}", "get_harvest_run", get_run)
             .says(TAG, "収集の実行を取得する", "One run with its counts.")
             .answers::<HarvestRun>(&["200"], "The run."),
         get("/harvest-runs/{id}/records", "list_harvest_records", list_records)
-            .says(TAG, "収集結果をレコードごとに見る", "What became of the records of a run, by the source's own ids. For members of its organization.")
+            .says(
+                TAG,
+                "収集結果をレコードごとに見る",
+                "What became of the records of a run, by the source's own ids. For members of its organization.",
+            )
             .with([
                 query("outcome", one_of(OUTCOMES), "Only with this outcome."),
                 query("after", text(), "Only those after this `remote_id`: the last one of the page before."),
                 query("limit", whole_number(1, 1000, Some(100)), "Most records."),
             ])
             .signed_in()
-            .answers_page::<HarvestRecordReport>("A page of records; `next_cursor` is the `after` of the next one. `total` counts this page."),
+            .answers_page::<HarvestRecordReport>(
+                "A page of records; `next_cursor` is the `after` of the next one. `total` counts this page.",
+            ),
     ]
 }
 
@@ -141,7 +151,8 @@ async fn list_runs(state: Shared, request: HttpRequest, query: Query) -> Result<
 
 async fn queue_run(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
     let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
-    let run = state.run(move |app| if context.dry_run { imagined_run(app, &context, &key) } else { app.queue_harvest(&context, &key) }).await?;
+    let run =
+        state.run(move |app| if context.dry_run { imagined_run(app, &context, &key) } else { app.queue_harvest(&context, &key) }).await?;
     Ok(HttpResponse::Accepted().insert_header(("location", format!("/api/v1/harvest-runs/{}", run.id))).json(&run))
 }
 
@@ -149,10 +160,18 @@ async fn queue_run(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
 fn imagined_run(app: &App, context: &Context, key: &str) -> minato_app::Result<HarvestRun> {
     let source = app.source(&context.viewer, key)?;
     if context.viewer.read_only || !context.viewer.has_role(source.organization_id, Role::Editor) {
-        return Err(Error::Forbidden(Text::new("収集の実行には、その組織の「編集者」以上の権限が必要です。", "this needs the role editor in the organization")));
+        return Err(Error::Forbidden(Text::new(
+            "収集の実行には、その組織の「編集者」以上の権限が必要です。",
+            "this needs the role editor in the organization",
+        )));
     }
     if source.state == RecordState::Archived {
-        return Err(Error::Conflict(FieldError::new("", "archived", "この収集元は停止されています。先に復元してください。", "this source is archived; restore it first")));
+        return Err(Error::Conflict(FieldError::new(
+            "",
+            "archived",
+            "この収集元は停止されています。先に復元してください。",
+            "this source is archived; restore it first",
+        )));
     }
     Ok(HarvestRun {
         id: new_id(),

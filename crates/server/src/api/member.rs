@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::{json as loaded, read, wrote};
-use super::noun::whole;
+use super::noun::{organization_key, whole};
 use super::request::{Act, IfMatch, Write, key};
 use super::route::{Endpoint, delete, get, patch, post, put};
 use crate::http::{Problem, Shared};
@@ -94,7 +94,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn list_members(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let organization = key(&request, "organization")?;
+    let organization = organization_key(&state.app, key(&request, "organization")?);
     read(&state, &request, None, move |app, viewer, _| {
         let members = app.list_members(viewer, &organization)?;
         let shown = members.into_iter().map(|(membership, user)| MemberView {
@@ -107,14 +107,14 @@ async fn list_members(state: Shared, request: HttpRequest) -> Result<HttpRespons
 }
 
 async fn set_member(state: Shared, write: Write) -> Result<HttpResponse, Problem> {
-    let (organization, user) = (write.key("organization")?, write.key("user")?);
+    let (organization, user) = (organization_key(&state.app, write.key("organization")?), write.key("user")?);
     let context = write.context(IfMatch::Optional)?;
     let draft: MembershipDraft = write.draft(READ_ONLY)?;
     change(&state, context, move |app, context| app.set_member(context, &organization, &user, draft.role)).await
 }
 
 async fn remove_member(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
-    let (organization, user) = (act.key("organization")?, act.key("user")?);
+    let (organization, user) = (organization_key(&state.app, act.key("organization")?), act.key("user")?);
     let context = act.context(IfMatch::Optional)?;
     change(&state, context, move |app, context| app.remove_member(context, &organization, &user)).await
 }

@@ -1,9 +1,9 @@
 //! The simple nouns: organizations, themes, licences, keywords, users.
 
 use actix_web::{HttpRequest, HttpResponse};
-use minato_app::SimpleNoun;
 use minato_app::catalog::{Keyword, Licence, Organization, Page, Revision, RevisionSummary, Theme, User};
 use minato_app::store::ListFilter;
+use minato_app::{App, SimpleNoun};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -29,14 +29,29 @@ pub(super) trait Named: SimpleNoun + ToSchema {
     const CHOSEN_ID: bool = false;
     /// Whether the public may see it, and answers are kept.
     const PUBLIC: bool = true;
+    /// A field that may be changed, for the documentation.
+    const OPTIONAL: &'static str;
     /// A draft for the documentation.
     fn example() -> Value;
+    /// The id of the record that a key means, where keys have more forms than the application knows.
+    fn resolve(_app: &App, key: String) -> String {
+        key
+    }
+}
+
+/// Id of the organization with this id, slug or local government code; the key itself when there is none.
+pub(super) fn organization_key(app: &App, key: String) -> String {
+    app.directory().find_organization(&key).map_or(key, |organization| organization.id.to_string())
 }
 
 impl Named for Organization {
     const PLURAL: &'static str = "organizations";
     const SINGULAR: &'static str = "organization";
     const JA: &'static str = "組織";
+    const OPTIONAL: &'static str = "name_en";
+    fn resolve(app: &App, key: String) -> String {
+        organization_key(app, key)
+    }
     fn example() -> Value {
         json!({"slug": "fuchu-cho", "name": "府中町", "name_en": "Fuchu Town", "code": "343021", "kind": "municipality", "homepage": "https://www.town.fuchu.hiroshima.jp/"})
     }
@@ -46,6 +61,7 @@ impl Named for Theme {
     const PLURAL: &'static str = "themes";
     const SINGULAR: &'static str = "theme";
     const JA: &'static str = "分野";
+    const OPTIONAL: &'static str = "title_en";
     const CHOSEN_ID: bool = true;
     fn example() -> Value {
         json!({"title": "防災", "title_en": "Disaster prevention"})
@@ -56,6 +72,7 @@ impl Named for Licence {
     const PLURAL: &'static str = "licences";
     const SINGULAR: &'static str = "licence";
     const JA: &'static str = "ライセンス";
+    const OPTIONAL: &'static str = "title_en";
     const CHOSEN_ID: bool = true;
     fn example() -> Value {
         json!({"title": "クリエイティブ・コモンズ 表示 4.0 国際", "url": "https://creativecommons.org/licenses/by/4.0/", "open": true})
@@ -66,6 +83,7 @@ impl Named for Keyword {
     const PLURAL: &'static str = "keywords";
     const SINGULAR: &'static str = "keyword";
     const JA: &'static str = "キーワード";
+    const OPTIONAL: &'static str = "name_en";
     fn example() -> Value {
         json!({"name": "避難所", "name_en": "evacuation shelter"})
     }
@@ -75,6 +93,7 @@ impl Named for User {
     const PLURAL: &'static str = "users";
     const SINGULAR: &'static str = "user";
     const JA: &'static str = "利用者";
+    const OPTIONAL: &'static str = "display_name";
     const PUBLIC: bool = false;
     fn example() -> Value {
         json!({"name": "fuchu-editor", "display_name": "府中町 企画課", "email": "kikaku@example.jp"})
@@ -97,7 +116,8 @@ where
 {
     let (plural, one, ja) = (T::PLURAL, T::SINGULAR, T::JA);
     let at = |rest: &str| format!("/{plural}{rest}");
-    let create = post(at(""), format!("create_{one}"), create::<T>).says(plural, &format!("{ja}を登録する"), &format!("Records a new {one}."));
+    let create =
+        post(at(""), format!("create_{one}"), create::<T>).says(plural, &format!("{ja}を登録する"), &format!("Records a new {one}."));
     let create = if T::CHOSEN_ID {
         let with_id = |draft: Value| {
             let id = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"}}});
@@ -134,7 +154,7 @@ where
         patch(at("/{key}"), format!("patch_{one}"), patch_one::<T>)
             .says(plural, &format!("{ja}の一部を変更する"), &format!("Changes parts of the {one} by a JSON merge patch."))
             .if_match(IfMatch::Required)
-            .merge_patch(if T::CHOSEN_ID { json!({"title_en": "Other name"}) } else { json!({"name_en": null}) })
+            .merge_patch(json!({T::OPTIONAL: "New name"}))
             .answers::<T>(&["200"], "What is recorded now."),
         delete(at("/{key}"), format!("delete_{one}"), archive::<T>)
             .says(plural, &format!("{ja}を保管扱いにする（archive と同じ）"), &format!("Puts the {one} away, as POST …/archive does. It can be restored."))
@@ -175,7 +195,7 @@ async fn list<T: Named>(state: Shared, request: HttpRequest, query: Query) -> Re
 }
 
 async fn read_one<T: Named>(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let key = key(&request, "key")?;
+    let key = T::resolve(&state.app, key(&request, "key")?);
     read(&state, &request, T::PUBLIC.then_some(KEEP), move |app, viewer, _| {
         let record = app.get::<T>(viewer, &key)?;
         loaded(&record, Some(record.revision()))
@@ -203,14 +223,14 @@ async fn replace<T: Named>(state: Shared, write: Write) -> Result<HttpResponse, 
 where
     T::Draft: Send + 'static,
 {
-    let (key, context) = (write.key("key")?, write.context(IfMatch::Required)?);
+    let (key, context) = (T::resolve(&state.app, write.key("key")?), write.context(IfMatch::Required)?);
     let draft: T::Draft = write.draft(READ_ONLY)?;
     let (done, context) = state.run(move |app| Ok((app.replace::<T>(&context, &key, draft)?, context))).await?;
     Ok(wrote(&context, &done, Some(done.value.revision()), location::<T>(&done.value)))
 }
 
 async fn patch_one<T: Named>(state: Shared, write: Write) -> Result<HttpResponse, Problem> {
-    let (key, context) = (write.key("key")?, write.context(IfMatch::Required)?);
+    let (key, context) = (T::resolve(&state.app, write.key("key")?), write.context(IfMatch::Required)?);
     let mut object = write.object()?;
     strip(&mut object, READ_ONLY_IN_PATCH);
     let change = Value::Object(object);
@@ -219,24 +239,24 @@ async fn patch_one<T: Named>(state: Shared, write: Write) -> Result<HttpResponse
 }
 
 async fn archive<T: Named>(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
-    let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
+    let (key, context) = (T::resolve(&state.app, act.key("key")?), act.context(IfMatch::Optional)?);
     let (done, context) = state.run(move |app| Ok((app.archive::<T>(&context, &key)?, context))).await?;
     Ok(wrote(&context, &done, Some(done.value.revision()), location::<T>(&done.value)))
 }
 
 async fn restore<T: Named>(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
-    let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
+    let (key, context) = (T::resolve(&state.app, act.key("key")?), act.context(IfMatch::Optional)?);
     let (done, context) = state.run(move |app| Ok((app.restore::<T>(&context, &key)?, context))).await?;
     Ok(wrote(&context, &done, Some(done.value.revision()), location::<T>(&done.value)))
 }
 
 async fn history<T: Named>(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let key = key(&request, "key")?;
+    let key = T::resolve(&state.app, key(&request, "key")?);
     read(&state, &request, None, move |app, viewer, _| loaded(&whole(app.history::<T>(viewer, &key)?), None)).await
 }
 
 async fn revision<T: Named>(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (key, number) = (key(&request, "key")?, number_key(&request, "number")?);
+    let (key, number) = (T::resolve(&state.app, key(&request, "key")?), number_key(&request, "number")?);
     read(&state, &request, None, move |app, viewer, _| loaded(&app.revision::<T>(viewer, &key, number)?, Some(number))).await
 }
 

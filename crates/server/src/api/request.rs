@@ -69,7 +69,9 @@ impl Query {
         let (low, high) = (range.start(), range.end());
         match text.parse::<i64>() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
-            _ => Err(invalid(name, &format!("{low}～{high} の整数にしてください"), &format!("must be a whole number from {low} to {high}"))),
+            _ => {
+                Err(invalid(name, &format!("{low}～{high} の整数にしてください"), &format!("must be a whole number from {low} to {high}")))
+            }
         }
     }
 
@@ -196,13 +198,7 @@ pub(super) async fn writer(request: &HttpRequest) -> Result<Viewer, Problem> {
 }
 
 /// The context of a change with whatever conditions the request carries.
-pub(super) fn conditions(
-    request: &HttpRequest,
-    viewer: Viewer,
-    query: &Query,
-    hash: &str,
-    if_match: IfMatch,
-) -> Result<Context, Problem> {
+pub(super) fn conditions(request: &HttpRequest, viewer: Viewer, query: &Query, hash: &str, if_match: IfMatch) -> Result<Context, Problem> {
     let stated = request.headers().contains_key(header::IF_MATCH);
     let expected = if stated || if_match == IfMatch::Required { required_if_match(request.headers())? } else { None };
     context(viewer, request, hash, query.dry_run()?, expected)

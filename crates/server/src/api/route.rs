@@ -31,11 +31,9 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    Endpoint::new(Method::GET, path, name, web::route().to(handler)).header("ETag", "Entity tag; send it back as `If-None-Match` to be told 304.").answer(
-        "304",
-        "Not changed since the `If-None-Match` entity tag.",
-        None,
-    )
+    Endpoint::new(Method::GET, path, name, web::route().to(handler))
+        .header("ETag", "Entity tag; send it back as `If-None-Match` to be told 304.")
+        .answer("304", "Not changed since the `If-None-Match` entity tag.", None)
 }
 
 /// `POST` of a path below `/api/v1`.
@@ -156,7 +154,12 @@ impl Endpoint {
     }
 
     /// A JSON body with a schema written by hand, for the types `types` that it refers to.
-    pub(super) fn body_schema<T: ToSchema>(mut self, media_type: &str, schema: impl FnOnce(Value) -> Value, example: Option<Value>) -> Endpoint {
+    pub(super) fn body_schema<T: ToSchema>(
+        mut self,
+        media_type: &str,
+        schema: impl FnOnce(Value) -> Value,
+        example: Option<Value>,
+    ) -> Endpoint {
         let reference = self.schema::<T>();
         let mut content = json!({"schema": schema(reference)});
         if let Some(example) = example {
@@ -211,10 +214,7 @@ impl Endpoint {
     /// May also answer these problems.
     pub(super) fn problems(mut self, statuses: &[&str]) -> Endpoint {
         for status in statuses {
-            let response = json!({
-                "description": problem(status),
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-            });
+            let response = json!({"$ref": format!("#/components/responses/Problem{status}")});
             self.responses.entry((*status).to_owned()).or_insert(response);
         }
         self
@@ -352,6 +352,20 @@ fn path_schema(name: &str) -> Value {
         "number" => json!({"type": "integer", "format": "int64", "minimum": 1}),
         _ => json!({"type": "string", "minLength": 1}),
     }
+}
+
+/// The answers that are problems, for `components/responses`.
+pub(super) fn problems() -> Map<String, Value> {
+    let statuses = ["400", "401", "403", "404", "405", "409", "410", "412", "413", "415", "422", "428", "500", "503"];
+    let mut responses = Map::new();
+    for status in statuses {
+        let response = json!({
+            "description": problem(status),
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+        });
+        responses.insert(format!("Problem{status}"), response);
+    }
+    responses
 }
 
 fn problem(status: &str) -> &'static str {

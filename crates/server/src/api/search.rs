@@ -189,7 +189,11 @@ async fn search_datasets(state: Shared, request: HttpRequest) -> Result<HttpResp
 fn search_request(query: &Query) -> Result<SearchRequest, Problem> {
     let text = query.text("q").unwrap_or_default();
     if text.chars().count() > QUERY_LENGTH_MAX {
-        return Err(invalid("q", &format!("{QUERY_LENGTH_MAX} 文字以内にしてください"), &format!("must have at most {QUERY_LENGTH_MAX} characters")));
+        return Err(invalid(
+            "q",
+            &format!("{QUERY_LENGTH_MAX} 文字以内にしてください"),
+            &format!("must have at most {QUERY_LENGTH_MAX} characters"),
+        ));
     }
     let mut facets = Vec::new();
     for name in query.words("facets") {

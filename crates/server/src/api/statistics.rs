@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{json as loaded, read};
+use super::noun::organization_key;
 use super::request::{Query, invalid};
 use super::route::{Endpoint, day, get, one_of, query, text, whole};
 use super::search::{DatasetSummary, summary};
@@ -68,9 +69,17 @@ struct SummaryView {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/statistics/downloads", "download_series", download_series)
-            .says(TAG, "ダウンロード数の推移", "Counted downloads over time; crawlers and double clicks are left out. Periods without downloads are included.")
+            .says(
+                TAG,
+                "ダウンロード数の推移",
+                "Counted downloads over time; crawlers and double clicks are left out. Periods without downloads are included.",
+            )
             .with([
-                query("period", one_of(PERIODS), "Length of the periods; default `month`. Days and months are Japan's, fiscal years April to March."),
+                query(
+                    "period",
+                    one_of(PERIODS),
+                    "Length of the periods; default `month`. Days and months are Japan's, fiscal years April to March.",
+                ),
                 query("from", day(), "First day; by default 30 days, 12 months or 5 fiscal years ago."),
                 query("to", day(), "Last day; by default today in Japan."),
                 query("organization", text(), "Only this organization: id, slug or code."),
@@ -108,14 +117,17 @@ fn since(query: &Query) -> Result<NaiveDate, Problem> {
 
 async fn download_series(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
     let distribution = match query.text("distribution") {
-        Some(id) => Some(id.parse().map_err(|_| invalid("distribution", "ファイルの id（UUID）にしてください", "must be the id (UUID) of a distribution"))?),
+        Some(id) => Some(
+            id.parse()
+                .map_err(|_| invalid("distribution", "ファイルの id（UUID）にしてください", "must be the id (UUID) of a distribution"))?,
+        ),
         None => None,
     };
     let wanted = SeriesRequest {
         period: query.choice::<PeriodKind>("period", PERIODS)?.unwrap_or_default(),
         from: query.day("from")?,
         to: query.day("to")?,
-        organization: query.string("organization"),
+        organization: query.string("organization").map(|key| organization_key(&state.app, key)),
         dataset: query.string("dataset"),
         distribution,
     };

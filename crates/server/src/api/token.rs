@@ -57,11 +57,19 @@ struct NewTokenView {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/users/{user}/tokens", "list_tokens", list_tokens)
-            .says(TAG, "API トークンの一覧", "The tokens of a user, revoked ones included, without their secrets. One's own; for system administrators anybody's.")
+            .says(
+                TAG,
+                "API トークンの一覧",
+                "The tokens of a user, revoked ones included, without their secrets. One's own; for system administrators anybody's.",
+            )
             .signed_in()
             .answers_page::<ApiToken>("All tokens."),
         post("/users/{user}/tokens", "create_token", create_token)
-            .says(TAG, "API トークンを作成する", "A new token. Its secret is in this answer and nowhere else. In a dry run the secret is empty.")
+            .says(
+                TAG,
+                "API トークンを作成する",
+                "A new token. Its secret is in this answer and nowhere else. In a dry run the secret is empty.",
+            )
             .body::<TokenRequest>(json!({"label": "夜間の自動登録", "expires": "2099-03-31", "scope": {"read_only": false}}))
             .answers::<NewTokenView>(&["201"], "The token with its secret."),
         get("/tokens/{id}", "get_token", get_token)
@@ -102,7 +110,8 @@ async fn create_token(state: Shared, write: Write) -> Result<HttpResponse, Probl
     }
     let draft: TokenRequest = parse(object)?;
     check(&draft.label, draft.expires)?;
-    let (new, context) = state.run(move |app| Ok((app.create_token(&context, &user, &draft.label, draft.scope, draft.expires)?, context))).await?;
+    let (new, context) =
+        state.run(move |app| Ok((app.create_token(&context, &user, &draft.label, draft.scope, draft.expires)?, context))).await?;
     let (revision, location) = (new.token.revision, format!("/api/v1/tokens/{}", new.token.id));
     // The secret of a trial opens nothing; showing it would only mislead.
     let secret = if context.dry_run { String::new() } else { new.secret };

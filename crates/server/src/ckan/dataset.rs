@@ -13,7 +13,7 @@ use super::params::{Params, is_empty};
 use super::{Answer, Call};
 
 /// How often a change is tried again when somebody else changed the dataset in between.
-const TRIES: usize = 8;
+const TRIES: u32 = 50;
 
 pub(super) fn show(call: &Call<'_>) -> Answer {
     let found = call.app.dataset(&call.viewer, &call.params.required("id")?)?;
@@ -52,7 +52,8 @@ pub(super) fn create(call: &Call<'_>) -> Answer {
     let done = match call.params.text("id")? {
         None => call.app.create_dataset(&call.context(), draft)?,
         Some(id) => {
-            let invalid = || Failure::field("id", Text::new("id は UUID にしてください。省略すると自動で付きます。", "Invalid id provided"));
+            let invalid =
+                || Failure::field("id", Text::new("id は UUID にしてください。省略すると自動で付きます。", "Invalid id provided"));
             let id: Uuid = id.parse().map_err(|_| invalid())?;
             call.app.create_dataset_with_id(&call.context(), id, draft)?
         }
@@ -140,7 +141,9 @@ pub(super) fn edit(call: &Call<'_>, key: &str, f: impl Fn(&Dataset) -> Result<Da
         let draft = f(&before)?;
         let context = Context { expected: Some(before.revision), ..call.context() };
         match call.app.replace_dataset(&context, &before.id.to_string(), draft) {
-            Err(Error::PreconditionFailed { .. }) if attempt < TRIES => std::thread::sleep(Duration::from_millis(5)),
+            Err(Error::PreconditionFailed { .. }) if attempt < TRIES => {
+                std::thread::sleep(Duration::from_millis(u64::from(attempt.min(20))))
+            }
             other => return Ok(other?.value),
         }
     }

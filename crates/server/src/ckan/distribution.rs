@@ -104,7 +104,12 @@ fn position(dataset: &Dataset, id: Uuid) -> usize {
     list.iter().position(|distribution| distribution.id == id).unwrap_or(list.len())
 }
 
-fn draft(call: &Call<'_>, fields: &Map<String, Value>, before: Option<&Distribution>, uploading: bool) -> Result<DistributionDraft, Failure> {
+fn draft(
+    call: &Call<'_>,
+    fields: &Map<String, Value>,
+    before: Option<&Distribution>,
+    uploading: bool,
+) -> Result<DistributionDraft, Failure> {
     distribution_draft(fields, before, uploading, call.site()).map_err(|(field, text)| Failure::field(&field, text))
 }
 

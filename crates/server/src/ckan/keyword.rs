@@ -37,7 +37,8 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
     let found = find(call, true)?;
     let offset = call.params.natural("offset")?.unwrap_or_default();
     let limit = call.params.natural("limit")?.unwrap_or(LIMIT_MAX).min(LIMIT_MAX);
-    let results: Vec<Value> = found.iter().skip(offset).take(limit).map(|word| json!({"id": word, "name": word, "vocabulary_id": null})).collect();
+    let results: Vec<Value> =
+        found.iter().skip(offset).take(limit).map(|word| json!({"id": word, "name": word, "vocabulary_id": null})).collect();
     Ok(json!({"count": found.len(), "results": results}))
 }
 
@@ -49,8 +50,7 @@ pub(super) fn autocomplete(call: &Call<'_>) -> Answer {
 
 /// Words in use that contain every text asked for, in their order. Without a text: all, or none where CKAN needs one.
 fn find(call: &Call<'_>, needs_text: bool) -> Result<Vec<String>, Failure> {
-    let texts: Vec<String> =
-        call.params.list("query").iter().chain(&call.params.list("q")).map(|text| text.to_lowercase()).collect();
+    let texts: Vec<String> = call.params.list("query").iter().chain(&call.params.list("q")).map(|text| text.to_lowercase()).collect();
     // There are no vocabularies of tags here.
     let has_vocabulary = call.params.text("vocabulary_id")?.is_some();
     if has_vocabulary || (needs_text && texts.is_empty()) {

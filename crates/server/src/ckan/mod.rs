@@ -50,10 +50,7 @@ const JAVASCRIPT: &str = "application/javascript;charset=utf-8";
 pub fn configure(service: &mut web::ServiceConfig) {
     for path in ["/api/3/action/{name}", "/api/action/{name}"] {
         service.service(
-            web::resource(path)
-                .route(web::get().to(get_action))
-                .route(web::head().to(get_action))
-                .route(web::post().to(post_action)),
+            web::resource(path).route(web::get().to(get_action)).route(web::head().to(get_action)).route(web::post().to(post_action)),
         );
     }
     for path in ["/api/3", "/api/3/"] {
@@ -135,7 +132,8 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
         };
         let place = files.iter().position(|(field, _)| field == "upload");
         if let Some((field, _)) = files.iter().enumerate().find(|(index, _)| Some(*index) != place).map(|(_, file)| file) {
-            let text = Text::new("ファイルは upload という名前の 1 件だけを受け付けます。", "only one file, in the part `upload`, is accepted");
+            let text =
+                Text::new("ファイルは upload という名前の 1 件だけを受け付けます。", "only one file, in the part `upload`, is accepted");
             return failed(&state, action, &Failure::field(field, text));
         }
         let upload = place.map(|index| files.remove(index).1);

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minato_app::catalog::{
-    Organization, OrganizationDraft, OrganizationKind, RecordState, Role, Text, Viewer,
-};
+use minato_app::catalog::{Organization, OrganizationDraft, OrganizationKind, RecordState, Role, Text, Viewer};
 use minato_app::searching::{Filters, LIMIT_MAX, SearchRequest, Sort, SortKey};
 use minato_app::{DatasetListing, Error};
 use serde_json::{Map, Value, json};
@@ -18,8 +16,13 @@ use super::{Answer, Call, theme, user};
 
 pub(super) fn list(call: &Call<'_>) -> Answer {
     let params = &call.params;
-    let names: Vec<String> =
-        params.list("organizations").iter().chain(&params.list("groups")).flat_map(|text| text.split(',')).map(|name| name.trim().to_owned()).collect();
+    let names: Vec<String> = params
+        .list("organizations")
+        .iter()
+        .chain(&params.list("groups"))
+        .flat_map(|text| text.split(','))
+        .map(|name| name.trim().to_owned())
+        .collect();
     let q = params.text("q")?.unwrap_or_default().to_lowercase();
     let all_fields = params.switch("all_fields", false);
     let sort = params.text("sort")?.or(params.text("order_by")?).unwrap_or_else(|| "title asc".to_owned());
@@ -67,7 +70,8 @@ pub(super) fn unsortable(key: &str) -> Failure {
 
 pub(super) fn show(call: &Call<'_>) -> Answer {
     let key = call.params.required("id")?;
-    let organization = call.directory.find_organization(&key).filter(|organization| organization.state == RecordState::Active || call.viewer.admin);
+    let organization =
+        call.directory.find_organization(&key).filter(|organization| organization.state == RecordState::Active || call.viewer.admin);
     let organization = organization.ok_or_else(|| Failure::from(Error::not_found("organization", &key)))?;
     whole(call, organization)
 }
@@ -201,7 +205,9 @@ fn of(error: Error) -> Failure {
 fn restored(call: &Call<'_>, organization: Organization) -> Result<Organization, Failure> {
     let wanted = call.params.0.get("state").and_then(Value::as_str);
     match (organization.state, wanted) {
-        (RecordState::Archived, Some("active")) => Ok(call.app.restore::<Organization>(&call.context(), &organization.id.to_string())?.value),
+        (RecordState::Archived, Some("active")) => {
+            Ok(call.app.restore::<Organization>(&call.context(), &organization.id.to_string())?.value)
+        }
         _ => Ok(organization),
     }
 }
@@ -250,7 +256,11 @@ pub(super) fn list_for_user(call: &Call<'_>) -> Answer {
     let viewer = match call.params.text("id")? {
         Some(id) => {
             let person = user::find(call, &id)?;
-            if person.draft.name == call.viewer.name { call.viewer.clone() } else { user::require_admin(call).and_then(|()| Ok(call.app.viewer_of_user(&person.draft.name)?))? }
+            if person.draft.name == call.viewer.name {
+                call.viewer.clone()
+            } else {
+                user::require_admin(call).and_then(|()| Ok(call.app.viewer_of_user(&person.draft.name)?))?
+            }
         }
         None => call.viewer.clone(),
     };
@@ -282,8 +292,13 @@ pub(super) fn autocomplete(call: &Call<'_>) -> Answer {
     let q = call.params.required("q")?.to_lowercase();
     let limit = call.params.natural("limit")?.unwrap_or(20).min(LIMIT_MAX);
     let organizations = call.directory.organizations();
-    let found = organizations.iter().filter(|organization| organization.draft.slug.contains(&q) || organization.draft.name.to_lowercase().contains(&q));
-    Ok(found.take(limit).map(|organization| json!({"id": organization.id, "name": organization.draft.slug, "title": organization.draft.name})).collect())
+    let found = organizations
+        .iter()
+        .filter(|organization| organization.draft.slug.contains(&q) || organization.draft.name.to_lowercase().contains(&q));
+    Ok(found
+        .take(limit)
+        .map(|organization| json!({"id": organization.id, "name": organization.draft.slug, "title": organization.draft.name}))
+        .collect())
 }
 
 /// A role as CKAN calls it. Publishers are editors there.
@@ -372,7 +387,9 @@ pub(super) fn create_member(call: &Call<'_>) -> Answer {
         "package" => {
             let theme = theme::find(call, &id)?;
             let dataset = theme::tag_dataset(call, &theme, &object, true)?;
-            Ok(json!({"id": format!("{}:{}", theme.id, dataset), "group_id": theme.id, "table_id": dataset, "table_name": "package", "capacity": "public", "state": "active"}))
+            Ok(
+                json!({"id": format!("{}:{}", theme.id, dataset), "group_id": theme.id, "table_id": dataset, "table_name": "package", "capacity": "public", "state": "active"}),
+            )
         }
         _ => Err(unknown_type()),
     }
@@ -383,8 +400,12 @@ pub(super) fn delete_member(call: &Call<'_>) -> Answer {
     let params = &call.params;
     let (id, object) = (params.required("id")?, params.required("object")?);
     match params.required("object_type")?.as_str() {
-        "user" => drop(call.app.remove_member(&call.context(), &id, &object)?),
-        "package" => drop(theme::tag_dataset(call, &theme::find(call, &id)?, &object, false)?),
+        "user" => {
+            call.app.remove_member(&call.context(), &id, &object)?;
+        }
+        "package" => {
+            theme::tag_dataset(call, &theme::find(call, &id)?, &object, false)?;
+        }
         _ => return Err(unknown_type()),
     }
     Ok(Value::Null)

@@ -233,11 +233,48 @@ fn bounding_box(text: &str) -> Option<[f64; 4]> {
 
 /// Fields of a package that are mapped, made here, or of no meaning to another site. Everything else a client sends is an extra.
 const KNOWN_FIELDS: &[&str] = &[
-    "author", "author_email", "creator_user_id", "id", "isopen", "license_id", "license_title", "license_url", "maintainer", "maintainer_email",
-    "metadata_created", "metadata_modified", "name", "notes", "num_resources", "num_tags", "organization", "owner_org", "private", "state",
-    "title", "type", "url", "version", "extras", "groups", "resources", "tags", "tag_string", "relationships_as_subject",
-    "relationships_as_object", "revision_id", "revision_timestamp", "use_default_schema", "tracking_summary", "plugin_data", "save", "log_message",
-    "return_id_only", "num_followers", "accept_mismatch", "upload",
+    "author",
+    "author_email",
+    "creator_user_id",
+    "id",
+    "isopen",
+    "license_id",
+    "license_title",
+    "license_url",
+    "maintainer",
+    "maintainer_email",
+    "metadata_created",
+    "metadata_modified",
+    "name",
+    "notes",
+    "num_resources",
+    "num_tags",
+    "organization",
+    "owner_org",
+    "private",
+    "state",
+    "title",
+    "type",
+    "url",
+    "version",
+    "extras",
+    "groups",
+    "resources",
+    "tags",
+    "tag_string",
+    "relationships_as_subject",
+    "relationships_as_object",
+    "revision_id",
+    "revision_timestamp",
+    "use_default_schema",
+    "tracking_summary",
+    "plugin_data",
+    "save",
+    "log_message",
+    "return_id_only",
+    "num_followers",
+    "accept_mismatch",
+    "upload",
 ];
 
 /// The draft that a package makes: of a new dataset, or instead of `previous`.
@@ -363,7 +400,10 @@ fn list_of(params: &Params, key: &str) -> Result<Option<Value>, Failure> {
 }
 
 fn not_a_list(key: &str) -> Failure {
-    Failure::field(key, Text::new(format!("{key} は辞書のリストにしてください。"), "Only lists of dicts can be placed against subschema, not this"))
+    Failure::field(
+        key,
+        Text::new(format!("{key} は辞書のリストにしてください。"), "Only lists of dicts can be placed against subschema, not this"),
+    )
 }
 
 fn keywords(params: &Params) -> Result<Vec<String>, Failure> {
@@ -541,6 +581,10 @@ fn distributions(params: &Params, previous: Option<&Dataset>, site: Site<'_>) ->
 
 /// CKAN lets `www.example.jp/a.csv` pass for an address and shows it with `http://`.
 pub(super) fn with_scheme(url: String) -> String {
-    let is_bare = !url.contains("://") && url.contains('.') && !url.starts_with(['/', '.']) && !url.contains(char::is_whitespace) && !url.contains(':');
+    let is_bare = !url.contains("://")
+        && url.contains('.')
+        && !url.starts_with(['/', '.'])
+        && !url.contains(char::is_whitespace)
+        && !url.contains(':');
     if is_bare { format!("http://{url}") } else { url }
 }

@@ -46,7 +46,9 @@ fn from_json(body: &[u8]) -> Result<Map<String, Value>, String> {
         Value::Object(fields) => checked(fields),
         other => {
             let shown: String = other.to_string().chars().take(100).collect();
-            Err(format!("JSON Error: Request data JSON decoded to {shown} but it needs to be a dictionary. / JSON オブジェクト {{ … }} にしてください。"))
+            Err(format!(
+                "JSON Error: Request data JSON decoded to {shown} but it needs to be a dictionary. / JSON オブジェクト {{ … }} にしてください。"
+            ))
         }
     }
 }
@@ -69,7 +71,9 @@ fn gather(pairs: impl IntoIterator<Item = (String, String)>) -> Map<String, Valu
 fn checked(fields: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let nul = fields.iter().any(|(key, value)| key.contains('\0') || has_nul(value));
     match nul {
-        true => Err("the request contains a NUL character; remove it / 使えない文字（NUL）が含まれています。取り除いてください。".to_owned()),
+        true => {
+            Err("the request contains a NUL character; remove it / 使えない文字（NUL）が含まれています。取り除いてください。".to_owned())
+        }
         false => Ok(fields),
     }
 }
@@ -101,7 +105,11 @@ mod tests {
         check("application/x-www-form-urlencoded", "id=a&tag=x&tag=y", json!({"id": "a", "tag": ["x", "y"]}));
         check("application/x-www-form-urlencoded", "%7B%22id%22%3A%20%22a%22%7D", json!({"id": "a"}));
         check("application/x-www-form-urlencoded", "%7B%22id%22%3A%20%22a%22%7D=1", json!({"id": "a"}));
-        check("application/x-www-form-urlencoded", r#"{"id": "a", "url": "http://x/?a=1&b=2"}"#, json!({"id": "a", "url": "http://x/?a=1&b=2"}));
+        check(
+            "application/x-www-form-urlencoded",
+            r#"{"id": "a", "url": "http://x/?a=1&b=2"}"#,
+            json!({"id": "a", "url": "http://x/?a=1&b=2"}),
+        );
         assert_eq!(from_query("fq=a&fq=b&q=%E9%81%BF").map(Value::Object), Ok(json!({"fq": ["a", "b"], "q": "避"})));
     }
 

@@ -13,8 +13,22 @@ use super::time::{day, moment, naive};
 
 /// What is escaped in a segment of a URL's path.
 const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'[').add(b'\\').add(b']').add(b'^').add(b'`')
-    .add(b'{').add(b'|').add(b'}');
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The distribution at `index` as CKAN shows it; empty when there is none.
 pub(super) fn resource(dataset: &Dataset, index: usize, site: Site<'_>) -> Map<String, Value> {
@@ -102,9 +116,9 @@ pub(super) fn match_distributions<'d>(sent: &[&Map<String, Value>], there: &'d [
                 continue;
             }
             let (url, name) = (string(fields, "url"), string(fields, "name"));
-            let matched = there.iter().find(|distribution| {
-                rule(distribution, &url, &name) && !found.iter().flatten().any(|other| other.id == distribution.id)
-            });
+            let matched = there
+                .iter()
+                .find(|distribution| rule(distribution, &url, &name) && !found.iter().flatten().any(|other| other.id == distribution.id));
             found[index] = matched;
         }
     }
@@ -125,15 +139,55 @@ fn is_own_address(url: &str, distribution: &Distribution) -> bool {
 
 /// Fields that are shown from elsewhere; an extra of that name never hides them.
 const MADE_HERE: &[&str] = &[
-    "created", "description", "format", "hash", "id", "last_modified", "metadata_modified", "mimetype", "name", "package_id", "position", "size",
-    "state", "url", "url_type",
+    "created",
+    "description",
+    "format",
+    "hash",
+    "id",
+    "last_modified",
+    "metadata_modified",
+    "mimetype",
+    "name",
+    "package_id",
+    "position",
+    "size",
+    "state",
+    "url",
+    "url_type",
 ];
 
 /// Fields of a resource that are mapped, made here, or of no meaning to another site. Everything else a client sends is an extra.
 const KNOWN_FIELDS: &[&str] = &[
-    "created", "description", "format", "hash", "id", "last_modified", "metadata_modified", "mimetype", "name", "package_id", "position", "size",
-    "state", "url", "url_type", "name_en", "license", "license_id", "access_url", "issued", "language", "conforms_to", "identifier", "upload",
-    "clear_upload", "revision_id", "resource_group_id", "tracking_summary", "accept_mismatch", "revision_timestamp",
+    "created",
+    "description",
+    "format",
+    "hash",
+    "id",
+    "last_modified",
+    "metadata_modified",
+    "mimetype",
+    "name",
+    "package_id",
+    "position",
+    "size",
+    "state",
+    "url",
+    "url_type",
+    "name_en",
+    "license",
+    "license_id",
+    "access_url",
+    "issued",
+    "language",
+    "conforms_to",
+    "identifier",
+    "upload",
+    "clear_upload",
+    "revision_id",
+    "resource_group_id",
+    "tracking_summary",
+    "accept_mismatch",
+    "revision_timestamp",
 ];
 
 /// The draft that a resource makes: of a new distribution, or instead of `previous`. The error names the field.
@@ -167,14 +221,16 @@ pub(super) fn distribution_draft(
     let url = get("url")?.map(with_scheme);
     let is_upload = uploading
         || kept.is_some_and(|distribution| {
-            get("url_type").ok().flatten().as_deref() == Some("upload") || url.as_deref().is_none_or(|url| is_own_address(url, distribution))
+            get("url_type").ok().flatten().as_deref() == Some("upload")
+                || url.as_deref().is_none_or(|url| is_own_address(url, distribution))
         });
     (draft.access_url, draft.download_url) = addresses(url, get("access_url")?, &draft, previous, is_upload);
     if !is_upload {
         draft.byte_size = size(fields)?;
     }
     if let Some(stated) = get("last_modified")?.filter(|_| !uploading) {
-        let unreadable = || ("last_modified".to_owned(), Text::new("日時（例: 2026-11-20T03:00:00）にしてください。", "Date format incorrect"));
+        let unreadable =
+            || ("last_modified".to_owned(), Text::new("日時（例: 2026-11-20T03:00:00）にしてください。", "Date format incorrect"));
         draft.modified = Some(moment(&stated).ok_or_else(unreadable)?);
     }
 

@@ -42,7 +42,13 @@ pub(super) fn packages(call: &Call<'_>) -> Answer {
         ..SearchRequest::default()
     };
     let found = find(call.app, &call.viewer, request)?;
-    let fields = params.list("fl").iter().flat_map(|text| text.split([',', ' '])).filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let fields = params
+        .list("fl")
+        .iter()
+        .flat_map(|text| text.split([',', ' ']))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     let results: Vec<Value> = found
         .datasets
         .iter()
@@ -57,7 +63,8 @@ pub(super) fn packages(call: &Call<'_>) -> Answer {
 
     let (mut counts, mut search_facets) = (Map::new(), Map::new());
     for (name, facet) in &facets {
-        let values = facet.and_then(|facet| found.results.facets.iter().find(|(other, _)| *other == facet)).map(|(_, values)| values.as_slice());
+        let values =
+            facet.and_then(|facet| found.results.facets.iter().find(|(other, _)| *other == facet)).map(|(_, values)| values.as_slice());
         let mut own = Map::new();
         let mut items = Vec::new();
         for (value, count) in values.unwrap_or_default().iter().filter(|(_, count)| *count >= at_least.max(1)) {
@@ -115,13 +122,15 @@ fn condition(call: &Call<'_>) -> Result<(String, Option<Expr>), Failure> {
         if deleted {
             states.push(is(&Field::State, "deleted"));
         }
-        if !params.switch("include_private", false) && !parts.iter().any(|part| names(part, &Field::Private)) {
+        let names_field = |field: &Field| parts.iter().any(|part| names(part, field));
+        let (names_private, names_state) = (names_field(&Field::Private), names_field(&Field::State));
+        if !params.switch("include_private", false) && !names_private {
             // In the index, what is not published is not public either.
             let mut open = vec![is(&Field::Private, "false")];
             open.extend(states.iter().skip(1).cloned());
             parts.push(Expr::Or(open));
         }
-        if !parts.iter().any(|part| names(part, &Field::State)) || drafts || deleted {
+        if !names_state {
             parts.push(Expr::Or(states));
         }
     }
@@ -267,8 +276,23 @@ pub(super) fn formats(call: &Call<'_>) -> Answer {
 
 /// Fields of a resource that `resource_search` compares.
 const RESOURCE_FIELDS: &[&str] = &[
-    "id", "package_id", "url", "url_type", "name", "description", "format", "mimetype", "hash", "size", "position", "state", "created", "last_modified",
-    "metadata_modified", "resource_type", "cache_url",
+    "id",
+    "package_id",
+    "url",
+    "url_type",
+    "name",
+    "description",
+    "format",
+    "mimetype",
+    "hash",
+    "size",
+    "position",
+    "state",
+    "created",
+    "last_modified",
+    "metadata_modified",
+    "resource_type",
+    "cache_url",
 ];
 
 pub(super) fn resources(call: &Call<'_>) -> Answer {

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
-use actix_web::test;
+use actix_web::test as web_test;
 use minato_app::AppSettings;
 use minato_app::catalog::{
-    ContactPoint, Dataset, DatasetContent, DatasetState, Distribution, FieldError, FileVersion, Licence, OrganizationDraft, RecordState, Spatial,
-    Temporal, UserDraft, Visibility, Vocabulary, built_in_licences, new_id, parse_day,
+    ContactPoint, Dataset, DatasetContent, DatasetState, Distribution, FieldError, FileVersion, Licence, OrganizationDraft, RecordState,
+    Spatial, Temporal, UserDraft, Visibility, Vocabulary, built_in_licences, new_id, parse_day,
 };
 use minato_app::catalog::{Organization, User, parse_moment};
 use proptest::prelude::*;
@@ -14,7 +16,8 @@ use super::package::{Site, dataset_draft, package};
 use super::*;
 
 fn directory() -> Directory {
-    let mut directory = Directory { vocabulary: Arc::new(Vocabulary::built_in()), ..Directory::default() };
+    let mut directory = Directory::default();
+    directory.vocabulary = Arc::new(Vocabulary::built_in());
     let now = chrono::Utc::now();
     directory.licences = built_in_licences()
         .into_iter()
@@ -67,7 +70,8 @@ fn rich() -> Dataset {
         licence: None,
         ..distribution.clone()
     };
-    let page = Distribution { id: new_id(), access_url: text("https://example.jp/map"), download_url: None, format: text("HTML"), ..link.clone() };
+    let page =
+        Distribution { id: new_id(), access_url: text("https://example.jp/map"), download_url: None, format: text("HTML"), ..link.clone() };
     let content = DatasetContent {
         slug: "hinanjo".to_owned(),
         organization_id: new_id(),
@@ -93,7 +97,9 @@ fn rich() -> Dataset {
         accrual_periodicity: text("annual"),
         issued: day("2024-04-01"),
         modified: at,
-        spatial: Some(Spatial { label: text("府中町"), area_codes: vec!["343021".to_owned()], bbox: Some([132.5, 34.25, 132.625, 34.5]) }),
+        spatial: Some(Spatial {
+            label: text("府中町"), area_codes: vec!["343021".to_owned()], bbox: Some([132.5, 34.25, 132.625, 34.5])
+        }),
         temporal: Some(Temporal { start: day("2024-04-01"), end: None }),
         language: vec!["ja".to_owned()],
         version: text("1.0"),
@@ -128,7 +134,7 @@ fn draft_of(sent: Value, previous: Option<&Dataset>) -> Result<minato_app::catal
     dataset_draft(&Params(fields), previous, Site { base_url: "https://data.example.jp", directory: &directory })
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn what_is_shown_reads_back_the_same() {
     let mut dataset = rich();
     // The standard dataset is recognized from the title.
@@ -152,7 +158,7 @@ fn what_is_shown_reads_back_the_same() {
     assert_eq!(round_trip(&bare), bare.content);
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn a_package_looks_as_in_ckan() {
     let dataset = rich();
     let directory = directory();
@@ -178,7 +184,10 @@ fn a_package_looks_as_in_ckan() {
     assert_eq!(shown["tags"][0]["display_name"], "防災");
     let (kept, link) = (&shown["resources"][0], &shown["resources"][1]);
     let id = dataset.content.distributions[0].id;
-    assert_eq!(kept["url"], format!("https://data.example.jp/datasets/hinanjo/download/{id}/%E9%81%BF%E9%9B%A3%E6%89%80%20%E4%B8%80%E8%A6%A7.csv"));
+    assert_eq!(
+        kept["url"],
+        format!("https://data.example.jp/datasets/hinanjo/download/{id}/%E9%81%BF%E9%9B%A3%E6%89%80%20%E4%B8%80%E8%A6%A7.csv")
+    );
     assert_eq!((&kept["url_type"], &kept["hash"]), (&json!("upload"), &json!("ab".repeat(32))));
     assert_eq!((&link["url"], &link["url_type"], &link["position"]), (&json!("https://example.jp/a.pdf"), &Value::Null, &json!(1)));
     for key in ["identifier", "frequency", "spatial", "temporal", "language", "conforms_to", "備考"] {
@@ -187,7 +196,7 @@ fn a_package_looks_as_in_ckan() {
     assert_eq!(extra(&shown, "temporal"), ["2024-04-01/.."]);
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn extras_become_the_fields_they_mean_and_what_nobody_understands_stays() {
     let draft = draft_of(
         json!({"name": "a-b", "owner_org": "x", "custom": 5, "tag_string": "防災, 避難", "license_id": "ccby", "url": "example.jp/x", "extras": [
@@ -208,7 +217,7 @@ fn extras_become_the_fields_they_mean_and_what_nobody_understands_stays() {
     assert_eq!(draft.extras, kept.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect());
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn an_update_without_resources_keeps_them_and_ids_survive_renames() {
     let dataset = rich();
     let there = &dataset.content.distributions;
@@ -221,7 +230,10 @@ fn an_update_without_resources_keeps_them_and_ids_survive_renames() {
         draft.distributions.unwrap().into_iter().map(|distribution| distribution.id).collect()
     };
     assert_eq!(ids(json!([{"id": there[1].id, "name": "改名", "url": "https://example.jp/b.pdf"}])), [Some(there[1].id)]);
-    assert_eq!(ids(json!([{"url": "https://example.jp/a.pdf", "name": "改名"}, {"url": "https://example.jp/new.csv"}])), [Some(there[1].id), None]);
+    assert_eq!(
+        ids(json!([{"url": "https://example.jp/a.pdf", "name": "改名"}, {"url": "https://example.jp/new.csv"}])),
+        [Some(there[1].id), None]
+    );
     assert_eq!(ids(json!([{"name": "一覧"}])), [Some(there[0].id)]);
     // Two of the same address: the one with the same name keeps the id.
     let twice = json!([{"url": "https://example.jp/a.pdf", "name": "x"}, {"url": "https://example.jp/a.pdf", "name": "PDF"}]);
@@ -229,7 +241,7 @@ fn an_update_without_resources_keeps_them_and_ids_survive_renames() {
     assert_eq!(ids(json!("[]")), []);
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn of_two_notations_of_a_period_the_changed_one_counts() {
     let dataset = rich();
     let pair = |start: &str, interval: &str| {
@@ -240,7 +252,7 @@ fn of_two_notations_of_a_period_the_changed_one_counts() {
     assert_eq!(pair("2022-04-01", "2024-04-01/..").start, parse_day("2022-04-01"));
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn a_shape_finer_than_its_box_is_kept() {
     let shape = json!({"type": "Point", "coordinates": [132.5, 34.5]}).to_string();
     let draft = draft_of(json!({"name": "ab", "extras": [{"key": "spatial", "value": shape}]}), None).unwrap();
@@ -248,11 +260,14 @@ fn a_shape_finer_than_its_box_is_kept() {
     assert_eq!(draft.extras["spatial"], shape);
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn mistakes_name_ckans_fields() {
     let errors = |sent: Value| draft_of(sent, None).unwrap_err().error();
     assert_eq!(errors(json!({"name": "a", "title": {}}))["title"][0], "Must be a Unicode string value");
-    assert_eq!(errors(json!({"extras": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}))["extras_validation"][0], "Duplicate key \"a\"");
+    assert_eq!(
+        errors(json!({"extras": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}))["extras_validation"][0],
+        "Duplicate key \"a\""
+    );
     let resources = errors(json!({"resources": [{"url": "https://example.jp"}, {"id": "nonsense"}]}));
     assert_eq!(resources["resources"][0], json!({}));
     assert_eq!(resources["resources"][1]["id"][0], "Invalid id provided");
@@ -269,7 +284,7 @@ fn mistakes_name_ckans_fields() {
     assert_eq!(failure.error(), json!({"name": ["name is odd", "name は変です"], "__type": "Validation Error"}));
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn every_action_has_one_name_and_help() {
     for (index, action) in ACTIONS.iter().enumerate() {
         assert!(ACTIONS[index + 1..].iter().all(|other| other.name != action.name), "{}", action.name);
@@ -322,23 +337,25 @@ fn server() -> Server {
     let dir = tempfile::tempdir().unwrap();
     let app = App::open(AppSettings::new(dir.path())).unwrap();
     let system = Context::system("test");
-    app.create::<Organization>(&system, None, OrganizationDraft { slug: "kure".to_owned(), name: "呉市".to_owned(), ..Default::default() }).unwrap();
+    app.create::<Organization>(&system, None, OrganizationDraft { slug: "kure".to_owned(), name: "呉市".to_owned(), ..Default::default() })
+        .unwrap();
     app.create::<User>(&system, None, UserDraft { name: "admin".to_owned(), admin: true, ..Default::default() }).unwrap();
     let token = app.create_token(&system, "admin", "test", Default::default(), None).unwrap().secret;
     Server { state: crate::server::state(app, Arc::new(ServerSettings::default())), token, _dir: dir }
 }
 
 impl Server {
-    async fn send(&self, request: test::TestRequest) -> (StatusCode, Value) {
-        let service = test::init_service(actix_web::App::new().app_data(self.state.clone()).configure(configure)).await;
-        let response = test::call_service(&service, request.to_request()).await;
+    async fn send(&self, request: web_test::TestRequest) -> (StatusCode, Value) {
+        let service = web_test::init_service(actix_web::App::new().app_data(self.state.clone()).configure(configure)).await;
+        let response = web_test::call_service(&service, request.to_request()).await;
         let status = response.status();
-        let body = test::read_body(response).await;
+        let body = web_test::read_body(response).await;
         (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
     }
 
     async fn post(&self, action: &str, body: Value) -> (StatusCode, Value) {
-        let request = test::TestRequest::post().uri(&format!("/api/3/action/{action}")).insert_header(("authorization", self.token.as_str()));
+        let request =
+            web_test::TestRequest::post().uri(&format!("/api/3/action/{action}")).insert_header(("authorization", self.token.as_str()));
         self.send(request.set_json(body)).await
     }
 }
@@ -347,12 +364,13 @@ impl Server {
 async fn writes_need_a_token_and_post_and_answers_have_ckans_envelope() {
     let server = server();
     let sent = json!({"name": "a-b", "title": "題", "owner_org": "kure"});
-    let anonymous = test::TestRequest::post().uri("/api/action/package_create").set_json(&sent);
+    let anonymous = web_test::TestRequest::post().uri("/api/action/package_create").set_json(&sent);
     let (status, body) = server.send(anonymous).await;
     assert_eq!((status, &body["error"]["__type"], &body["success"]), (StatusCode::FORBIDDEN, &json!("Authorization Error"), &json!(false)));
-    let wrong = test::TestRequest::post().uri("/api/action/package_create").insert_header(("x-ckan-api-key", "wrong")).set_json(&sent);
+    let wrong = web_test::TestRequest::post().uri("/api/action/package_create").insert_header(("x-ckan-api-key", "wrong")).set_json(&sent);
     assert_eq!(server.send(wrong).await.0, StatusCode::FORBIDDEN);
-    let get = test::TestRequest::get().uri("/api/3/action/package_create?name=x").insert_header(("authorization", server.token.as_str()));
+    let get =
+        web_test::TestRequest::get().uri("/api/3/action/package_create?name=x").insert_header(("authorization", server.token.as_str()));
     let (status, body) = server.send(get).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(body.as_str().unwrap().starts_with("Bad request: JSON Error"));
@@ -361,12 +379,16 @@ async fn writes_need_a_token_and_post_and_answers_have_ckans_envelope() {
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["result"]["organization"]["title"], "呉市");
     assert_eq!(body["help"], "http://127.0.0.1:8080/api/3/action/help_show?name=package_create");
-    let (status, body) = server.send(test::TestRequest::get().uri("/api/3/action/package_show?id=a-b").insert_header(("authorization", "wrong"))).await;
+    let (status, body) =
+        server.send(web_test::TestRequest::get().uri("/api/3/action/package_show?id=a-b").insert_header(("authorization", "wrong"))).await;
     assert_eq!((status, &body["result"]["title"]), (StatusCode::OK, &json!("題")));
     let (_, body) = server.post("package_create", json!({"name": "a-b", "title": "題", "owner_org": "kure"})).await;
     assert_eq!(body["error"]["name"][0], "That URL is already in use.");
     let (_, body) = server.post("package_create", json!({})).await;
-    assert_eq!((&body["error"]["name"][0], &body["error"]["owner_org"][0]), (&json!("Missing value"), &json!("An organization must be provided")));
+    assert_eq!(
+        (&body["error"]["name"][0], &body["error"]["owner_org"][0]),
+        (&json!("Missing value"), &json!("An organization must be provided"))
+    );
     let (status, body) = server.post("no_such_action", json!({})).await;
     assert_eq!((status, body), (StatusCode::BAD_REQUEST, json!("Bad request: Action name not known: no_such_action")));
 }
@@ -376,7 +398,7 @@ async fn a_kept_answer_is_forgotten_when_something_changes() {
     let server = server();
     server.post("package_create", json!({"name": "a-b", "title": "一", "owner_org": "kure"})).await;
     let title = async || {
-        let (_, body) = server.send(test::TestRequest::get().uri("/api/3/action/package_show?id=a-b")).await;
+        let (_, body) = server.send(web_test::TestRequest::get().uri("/api/3/action/package_show?id=a-b")).await;
         body["result"]["title"].clone()
     };
     assert_eq!((title().await, title().await), (json!("一"), json!("一")));
@@ -407,14 +429,18 @@ async fn a_file_comes_in_whole_or_not_at_all() {
     let upload = async |file: &str, text: &str, more: &[(&str, Option<&str>, &str)], end: bool| {
         let mut parts = vec![("package_id", None, "a-b"), ("name", None, "表"), ("upload", Some(file), text)];
         parts.extend(more);
-        let request = test::TestRequest::post()
+        let request = web_test::TestRequest::post()
             .uri("/api/3/action/resource_create")
             .insert_header(("authorization", server.token.as_str()))
             .insert_header(("content-type", "multipart/form-data; boundary=xx"));
         server.send(request.set_payload(multipart(&parts, end))).await
     };
     let (status, body) = upload("a.csv", "a,b\n1,2\n", &[], true).await;
-    assert_eq!((status, &body["result"]["format"], &body["result"]["url_type"]), (StatusCode::OK, &json!("CSV"), &json!("upload")), "{body}");
+    assert_eq!(
+        (status, &body["result"]["format"], &body["result"]["url_type"]),
+        (StatusCode::OK, &json!("CSV"), &json!("upload")),
+        "{body}"
+    );
     let (status, body) = upload("b.csv", "a,b\n1,2\n", &[], false).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
     let html = "<!DOCTYPE html><html><body>見つかりません</body></html>";
@@ -430,9 +456,14 @@ async fn a_file_comes_in_whole_or_not_at_all() {
 #[actix_web::test]
 async fn old_addresses_lead_to_ours() {
     let server = server();
-    let (_, body) = server.post("package_create", json!({"name": "a-b", "title": "一", "owner_org": "kure", "resources": [{"url": "https://example.jp/a.csv"}]})).await;
+    let (_, body) = server
+        .post(
+            "package_create",
+            json!({"name": "a-b", "title": "一", "owner_org": "kure", "resources": [{"url": "https://example.jp/a.csv"}]}),
+        )
+        .await;
     let (id, resource) = (body["result"]["id"].as_str().unwrap(), body["result"]["resources"][0]["id"].as_str().unwrap());
-    let service = test::init_service(actix_web::App::new().app_data(server.state.clone()).configure(configure)).await;
+    let service = web_test::init_service(actix_web::App::new().app_data(server.state.clone()).configure(configure)).await;
     for (from, to) in [
         ("/dataset".to_owned(), "/datasets".to_owned()),
         ("/dataset?q=a".to_owned(), "/datasets?q=a".to_owned()),
@@ -444,13 +475,13 @@ async fn old_addresses_lead_to_ours() {
         ("/organization/kure".to_owned(), "/organizations/kure".to_owned()),
         ("/group/gr_1400".to_owned(), "/themes/gr_1400".to_owned()),
     ] {
-        let response = test::call_service(&service, test::TestRequest::get().uri(&from).to_request()).await;
+        let response = web_test::call_service(&service, web_test::TestRequest::get().uri(&from).to_request()).await;
         assert_eq!(response.status(), StatusCode::FOUND, "{from}");
         assert_eq!(response.headers().get("location").unwrap().to_str().unwrap(), to, "{from}");
     }
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn no_request_is_our_fault() {
     let runtime = actix_web::rt::System::new();
     let server = server();
@@ -467,22 +498,29 @@ fn no_request_is_our_fault() {
         any_json().prop_map(|value| value.to_string().into_bytes()),
         proptest::collection::vec(("(id|q|fq|sort|rows|start|name|query|limit|extras|resources|facet.field)", any_json()), 0..5)
             .prop_map(|pairs| Value::Object(pairs.into_iter().collect()).to_string().into_bytes()),
-        ("[a-z]{0,6}", "\\PC{0,20}", any::<bool>()).prop_map(|(name, text, end)| multipart(&[(&name, None, &text), ("upload", Some("a.csv"), &text)], end).into_bytes()),
+        ("[a-z]{0,6}", "\\PC{0,20}", any::<bool>()).prop_map(|(name, text, end)| multipart(
+            &[(&name, None, &text), ("upload", Some("a.csv"), &text)],
+            end
+        )
+        .into_bytes()),
     ];
     let queries = "(|q=%[0-9a-f]{2}|fq=[a-z:(\\[\"]{0,12}|rows=-?[0-9]{1,30}|[a-z=&%]{0,20})";
-    let outcome = runner.run(&(0..ACTIONS.len(), types, bodies, queries, any::<bool>(), any::<bool>()), |(action, content_type, body, query, post, signed)| {
-        let action = &ACTIONS[action];
-        let mut request = if post { test::TestRequest::post() } else { test::TestRequest::get() };
-        request = request.uri(&format!("/api/3/action/{}?{}", action.name, query.replace(['[', '"'], "%22")));
-        if signed {
-            request = request.insert_header(("authorization", server.token.as_str()));
-        }
-        if actix_web::http::header::HeaderValue::from_str(&content_type).is_ok() {
-            request = request.insert_header(("content-type", content_type.as_str()));
-        }
-        let (status, answer) = runtime.block_on(server.send(request.set_payload(body)));
-        prop_assert!(!status.is_server_error(), "{} {status} {answer}", action.name);
-        Ok(())
-    });
+    let outcome = runner.run(
+        &(0..ACTIONS.len(), types, bodies, queries, any::<bool>(), any::<bool>()),
+        |(action, content_type, body, query, post, signed)| {
+            let action = &ACTIONS[action];
+            let mut request = if post { web_test::TestRequest::post() } else { web_test::TestRequest::get() };
+            request = request.uri(&format!("/api/3/action/{}?{}", action.name, query.replace(['[', '"'], "%22")));
+            if signed {
+                request = request.insert_header(("authorization", server.token.as_str()));
+            }
+            if actix_web::http::header::HeaderValue::from_str(&content_type).is_ok() {
+                request = request.insert_header(("content-type", content_type.as_str()));
+            }
+            let (status, answer) = runtime.block_on(server.send(request.set_payload(body)));
+            prop_assert!(!status.is_server_error(), "{} {status} {answer}", action.name);
+            Ok(())
+        },
+    );
     outcome.unwrap();
 }

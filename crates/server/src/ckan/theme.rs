@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use minato_app::catalog::{DatasetDraft, RecordState, Theme, ThemeDraft};
 use minato_app::Error;
+use minato_app::catalog::{DatasetDraft, RecordState, Theme, ThemeDraft};
 use minato_app::searching::{Filters, LIMIT_MAX};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

@@ -11,7 +11,9 @@ pub(super) fn naive(at: DateTime<Utc>) -> String {
 /// A time as CKAN's clients send it: UTC unless it says otherwise; a bare day is one in Japan.
 pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    let is_naive = text.len() > 10 && !text.ends_with(['Z', 'z']) && text.get(10..).is_some_and(|time| time.contains(':') && !time.contains(['+', '-']));
+    let is_naive = text.len() > 10
+        && !text.ends_with(['Z', 'z'])
+        && text.get(10..).is_some_and(|time| time.contains(':') && !time.contains(['+', '-']));
     if is_naive { parse_moment(&format!("{}Z", text.replacen(' ', "T", 1))) } else { parse_moment(text) }
 }
 

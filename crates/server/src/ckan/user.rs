@@ -1,9 +1,9 @@
 //! `user_…` and `api_token_…`.
 
 use chrono::{DateTime, Utc};
+use minato_app::Error;
 use minato_app::catalog::{ApiToken, RecordState, Text, TokenScope, User, Viewer};
 use minato_app::store::{ListFilter, api_token};
-use minato_app::Error;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -27,7 +27,9 @@ pub(super) fn list(call: &Call<'_>) -> Answer {
     let mut found = Vec::new();
     loop {
         let page = call.app.list::<User>(&call.viewer, filter.clone())?;
-        found.extend(page.items.iter().map(|user| if all_fields { Value::Object(shown(user, &call.viewer)) } else { json!(user.draft.name) }));
+        found.extend(
+            page.items.iter().map(|user| if all_fields { Value::Object(shown(user, &call.viewer)) } else { json!(user.draft.name) }),
+        );
         match page.next_cursor {
             Some(cursor) => filter.after = Some(cursor),
             None => return Ok(Value::Array(found)),
@@ -43,7 +45,9 @@ pub(super) fn find(call: &Call<'_>, key: &str) -> Result<User, Failure> {
 pub(super) fn require_admin(call: &Call<'_>) -> Result<(), Failure> {
     match call.viewer.admin {
         true => Ok(()),
-        false => Err(Failure::NotAuthorized(Text::new("この操作はシステム管理者だけができます。", "only system administrators may do this"))),
+        false => {
+            Err(Failure::NotAuthorized(Text::new("この操作はシステム管理者だけができます。", "only system administrators may do this")))
+        }
     }
 }
 

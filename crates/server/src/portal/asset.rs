@@ -82,7 +82,9 @@ pub(super) async fn show_sitemap(request: HttpRequest, state: Shared) -> HttpRes
             return sitemap(app, &shell.base_url, 0);
         }
         let parts = (total + SITEMAP_MAX - 1) / SITEMAP_MAX;
-        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<sitemapindex xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n");
+        let mut xml = String::from(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<sitemapindex xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n",
+        );
         for number in 1..=parts {
             xml.push_str(&format!("<sitemap><loc>{}/sitemap/{number}.xml</loc></sitemap>\n", xml_text(&shell.base_url)));
         }
@@ -102,7 +104,8 @@ pub(super) async fn show_sitemap_part(request: HttpRequest, state: Shared, numbe
 
 fn sitemap(app: &minato_app::App, base_url: &str, offset: i64) -> minato_app::Result<Reply> {
     let base_url = xml_text(base_url);
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n");
+    let mut xml =
+        String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n");
     if offset == 0 {
         for path in ["/", "/organizations", "/themes", "/stats", "/harvest", "/about", "/terms", "/accessibility"] {
             xml.push_str(&format!("<url><loc>{base_url}{path}</loc></url>\n"));

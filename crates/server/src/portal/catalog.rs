@@ -50,7 +50,13 @@ pub(super) fn site_info(shell: &Shell) -> SiteInfo {
 }
 
 /// Datasets as one document.
-pub(super) fn document(app: &App, shell: &Shell, datasets: &[Arc<Dataset>], page: Option<&PageInfo>, syntax: Syntax) -> minato_app::Result<Reply> {
+pub(super) fn document(
+    app: &App,
+    shell: &Shell,
+    datasets: &[Arc<Dataset>],
+    page: Option<&PageInfo>,
+    syntax: Syntax,
+) -> minato_app::Result<Reply> {
     let directory = app.directory();
     let pairs: Vec<(&Dataset, &Organization)> = datasets
         .iter()
@@ -101,7 +107,9 @@ mod tests {
 
     #[test]
     fn pages_are_within_bounds_whatever_is_sent() {
-        for (query, expected) in [("", 1), ("page=3", 3), ("page=0", 1), ("page=-9", 1), ("page=999999", PAGE_MAX), ("page=x", 1), ("page=%FF", 1)] {
+        for (query, expected) in
+            [("", 1), ("page=3", 3), ("page=0", 1), ("page=-9", 1), ("page=999999", PAGE_MAX), ("page=x", 1), ("page=%FF", 1)]
+        {
             assert_eq!(page_number(query), expected, "{query}");
         }
     }

@@ -7,7 +7,7 @@ use super::words::{Lang, number};
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 62.0;
 const RIGHT: f64 = 6.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 30.0;
@@ -113,9 +113,21 @@ fn summary(lang: Lang, series: &DownloadSeries, target: Option<i64>) -> String {
     let complete = series.points.split_last().map_or(&[][..], |(_, complete)| complete);
     let mut text = match complete.iter().max_by_key(|point| point.total).filter(|point| point.total > 0) {
         Some(best) => match lang {
-            Lang::Ja => format!("{}か月の合計は{}件、最も多い月は{}の{}件です。", series.points.len(), number(series.total), lang.month(best.start), number(best.total)),
+            Lang::Ja => format!(
+                "{}か月の合計は{}件、最も多い月は{}の{}件です。",
+                series.points.len(),
+                number(series.total),
+                lang.month(best.start),
+                number(best.total)
+            ),
             Lang::En => {
-                format!("{} downloads in {} months; the highest is {} with {}.", number(series.total), series.points.len(), lang.month(best.start), number(best.total))
+                format!(
+                    "{} downloads in {} months; the highest is {} with {}.",
+                    number(series.total),
+                    series.points.len(),
+                    lang.month(best.start),
+                    number(best.total)
+                )
             }
         },
         None => match lang {
@@ -160,7 +172,14 @@ pub(super) mod tests {
             .zip(totals)
             .map(|(index, &total)| {
                 let start = NaiveDate::from_ymd_opt(2026, index + 1, 1).unwrap();
-                DownloadPoint { period: start.format("%Y-%m").to_string(), start, human: total / 2, machine: total - total / 2, ai_agent: 0, total }
+                DownloadPoint {
+                    period: start.format("%Y-%m").to_string(),
+                    start,
+                    human: total / 2,
+                    machine: total - total / 2,
+                    ai_agent: 0,
+                    total,
+                }
             })
             .collect();
         DownloadSeries { period: PeriodKind::Month, total: totals.iter().sum(), points, method_version: 1 }

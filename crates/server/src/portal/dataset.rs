@@ -6,7 +6,9 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::Datelike;
-use minato_app::catalog::{Dataset, DatasetState, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset};
+use minato_app::catalog::{
+    Dataset, DatasetState, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset,
+};
 use minato_app::dcat::{Syntax, schema_org};
 use minato_app::store::dataset::{DatasetFilter, Order};
 use minato_app::{App, Directory, Error};
@@ -139,10 +141,16 @@ pub(super) async fn show_dataset(request: HttpRequest, state: Shared, key: web::
     let key = key.into_inner();
     let named = key.rsplit_once('.').and_then(|(slug, extension)| Some((slug.to_owned(), catalog::syntax_of_extension(extension)?)));
     if let Some((slug, syntax)) = named {
-        return page::serve(&request, &state, catalog::accept_key(syntax), KEEP_PAGE, move |app, shell| document(app, &shell, &slug, syntax)).await;
+        return page::serve(&request, &state, catalog::accept_key(syntax), KEEP_PAGE, move |app, shell| {
+            document(app, &shell, &slug, syntax)
+        })
+        .await;
     }
     if let Some(syntax) = wanted_syntax(&request) {
-        return page::serve(&request, &state, catalog::accept_key(syntax), KEEP_PAGE, move |app, shell| document(app, &shell, &key, syntax)).await;
+        return page::serve(&request, &state, catalog::accept_key(syntax), KEEP_PAGE, move |app, shell| {
+            document(app, &shell, &key, syntax)
+        })
+        .await;
     }
     page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| build(app, shell, &key)).await
 }
@@ -186,7 +194,9 @@ fn document(app: &App, shell: &Shell, key: &str, syntax: Syntax) -> minato_app::
 fn build(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
     match app.dataset(&Viewer::public(), key) {
         Ok(found) if found.moved => Ok(Reply::Moved { to: format!("/datasets/{}", found.dataset.content.slug), permanent: true }),
-        Ok(found) if found.dataset.content.slug != key => Ok(Reply::Moved { to: format!("/datasets/{}", found.dataset.content.slug), permanent: false }),
+        Ok(found) if found.dataset.content.slug != key => {
+            Ok(Reply::Moved { to: format!("/datasets/{}", found.dataset.content.slug), permanent: false })
+        }
         Ok(found) => {
             let view = view(app, shell, &found.dataset)?;
             Reply::page(&view)
@@ -204,7 +214,12 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     let organization = organization_link(lang, &directory, content.organization_id);
     let counts = app.downloads_by_distribution(dataset.id)?;
     let mut versions = BTreeMap::new();
-    for distribution in content.distributions.iter().filter(|distribution| distribution.file.as_ref().is_some_and(|file| file.version > 1)).take(VERSIONED_FILES_MAX) {
+    for distribution in content
+        .distributions
+        .iter()
+        .filter(|distribution| distribution.file.as_ref().is_some_and(|file| file.version > 1))
+        .take(VERSIONED_FILES_MAX)
+    {
         versions.insert(distribution.id, app.versions(&Viewer::public(), &distribution.id.to_string())?);
     }
     let files = content.distributions.iter().map(|distribution| {
@@ -220,7 +235,8 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     let url = format!("{}/datasets/{}", shell.base_url, content.slug);
     let publisher = directory.organization(content.organization_id).map(|organization| organization.draft.name.clone()).unwrap_or_default();
     let credit = format!("{publisher}「{}」（{url}）", content.title);
-    let mut shell = shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
+    let mut shell =
+        shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
     shell.title = title.text.clone();
     shell.canonical = Some(format!("/datasets/{}", content.slug));
     shell.description = markdown::to_line(english.unwrap_or(&content.description), 160);
@@ -257,9 +273,10 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         modified: lang.day_of(content.modified),
         modified_iso: jst_day(content.modified).to_string(),
         url,
-        standard: content.standard_dataset.as_deref().map(|id| {
-            (choice_address("standard_dataset", id), standard_dataset(id).map_or(id, |standard| standard.title).to_owned())
-        }),
+        standard: content
+            .standard_dataset
+            .as_deref()
+            .map(|id| (choice_address("standard_dataset", id), standard_dataset(id).map_or(id, |standard| standard.title).to_owned())),
         similar,
         revision: dataset.revision,
         s: shell,
@@ -272,7 +289,11 @@ fn json_ld(dataset: &Dataset, organization: &Organization, site: &minato_app::dc
 }
 
 fn script_safe(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distribution, versions: &[FileVersion], count: i64) -> FileView {
@@ -399,7 +420,8 @@ fn language_name(lang: Lang, code: &str) -> String {
 }
 
 fn area(spatial: &Spatial) -> Option<String> {
-    let parts: Vec<String> = spatial.label.iter().cloned().chain((!spatial.area_codes.is_empty()).then(|| spatial.area_codes.join(", "))).collect();
+    let parts: Vec<String> =
+        spatial.label.iter().cloned().chain((!spatial.area_codes.is_empty()).then(|| spatial.area_codes.join(", "))).collect();
     let degrees = spatial.bbox.map(|[west, south, east, north]| format!("{west:.4}, {south:.4} – {east:.4}, {north:.4}"));
     match parts.as_slice() {
         [] => degrees,
@@ -429,8 +451,10 @@ fn theme_link(lang: Lang, directory: &Directory, id: &str) -> Link {
 }
 
 fn licence_view(lang: Lang, directory: &Directory, id: &str, words: Option<&str>) -> LicenceView {
-    let words = words.map(str::trim).filter(|words| !words.is_empty()).map(str::to_owned);
-    match directory.licences.get(id) {
+    let known = directory.licences.get(id);
+    let said_already = |words: &str| words == id || known.is_some_and(|licence| licence.draft.title == words);
+    let words = words.map(str::trim).filter(|words| !words.is_empty() && !said_already(words)).map(str::to_owned);
+    match known {
         Some(licence) => LicenceView {
             said: Said::new(lang, &licence.draft.title, licence.draft.title_en.as_deref()),
             href: licence.draft.url.as_deref().and_then(web_address),
@@ -505,7 +529,8 @@ fn tombstone(app: &App, shell: Shell, key: &str) -> minato_app::Result<Tombstone
     let directory = app.directory();
     let title = Said::new(lang, &content.title, content.title_en.as_deref());
     let organization = organization_link(lang, &directory, content.organization_id);
-    let mut shell = shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
+    let mut shell =
+        shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
     shell.title = title.text.clone();
     shell.noindex = true;
     Ok(TombstonePage {

@@ -73,7 +73,8 @@ fn history(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
             number: revision.number,
             at: lang.minute(revision.at),
             action: action(lang, revision.action).to_owned(),
-            difference: (revision.number > 1).then(|| format!("/datasets/{}/history/{}/{}", dataset.content.slug, revision.number - 1, revision.number)),
+            difference: (revision.number > 1)
+                .then(|| format!("/datasets/{}/history/{}/{}", dataset.content.slug, revision.number - 1, revision.number)),
             current: revision.number == dataset.revision,
         });
     }
@@ -109,7 +110,9 @@ fn action(lang: Lang, action: Action) -> &'static str {
 
 pub(super) async fn show_difference(request: HttpRequest, state: Shared, path: web::Path<(String, String, String)>) -> HttpResponse {
     let (slug, from, to) = path.into_inner();
-    let (Ok(from), Ok(to)) = (from.parse::<i64>(), to.parse::<i64>()) else { return render_error(&Problem::no_route(request.path()), &request) };
+    let (Ok(from), Ok(to)) = (from.parse::<i64>(), to.parse::<i64>()) else {
+        return render_error(&Problem::no_route(request.path()), &request);
+    };
     page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| difference(app, shell, &slug, from, to)).await
 }
 
@@ -169,9 +172,16 @@ fn change_view(lang: Lang, names: &[(String, String)], difference: &Difference) 
             };
             if of.is_empty() { file } else { format!("{file} / {of}") }
         }
-        (first, rest) => std::iter::once(first).chain(rest.iter().copied()).map(|part| field_name(lang, part)).collect::<Vec<_>>().join(" / "),
+        (first, rest) => {
+            std::iter::once(first).chain(rest.iter().copied()).map(|part| field_name(lang, part)).collect::<Vec<_>>().join(" / ")
+        }
     };
-    ChangeView { field, pointer: difference.field.clone(), before: difference.before.as_ref().and_then(shown), after: difference.after.as_ref().and_then(shown) }
+    ChangeView {
+        field,
+        pointer: difference.field.clone(),
+        before: difference.before.as_ref().and_then(shown),
+        after: difference.after.as_ref().and_then(shown),
+    }
 }
 
 /// A value for readers; nothing for `null` and what is empty.

@@ -62,7 +62,8 @@ impl Card {
         let content = &dataset.content;
         let mut seen = HashSet::new();
         let formats = content.distributions.iter().filter_map(|distribution| distribution.format.clone());
-        let (description, english) = (markdown::to_line(&content.description, 110), content.description_en.as_deref().map(|text| markdown::to_line(text, 200)));
+        let (description, english) =
+            (markdown::to_line(&content.description, 110), content.description_en.as_deref().map(|text| markdown::to_line(text, 200)));
         Card {
             link: Link { href: format!("/datasets/{}", content.slug), said: Said::new(lang, &content.title, content.title_en.as_deref()) },
             organization: organization_link(lang, directory, content.organization_id),
@@ -168,7 +169,8 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let directory = app.directory();
     let counts = app.dataset_counts_by_organization()?;
     let by_theme = app.dataset_counts_by_theme()?;
-    let newest = app.search(&viewer, SearchRequest { sort: Sort { key: SortKey::Modified, descending: true }, limit: 6, ..Default::default() })?;
+    let newest =
+        app.search(&viewer, SearchRequest { sort: Sort { key: SortKey::Modified, descending: true }, limit: 6, ..Default::default() })?;
     let since = jst_day(Utc::now()) - Duration::days(30);
     let popular = app.top_datasets(&viewer, since, 6)?;
     let indicator = app.download_indicator(None)?;

@@ -29,7 +29,8 @@ pub(super) fn to_line(text: &str, chars_max: usize) -> String {
     for event in Parser::new(clip(text)) {
         let piece: Cow<'_, str> = match &event {
             Event::Text(text) | Event::Code(text) => Cow::Borrowed(text),
-            Event::SoftBreak | Event::HardBreak | Event::End(_) => Cow::Borrowed(" "),
+            Event::SoftBreak | Event::HardBreak => Cow::Borrowed(" "),
+            Event::End(end) if !is_inline(end) => Cow::Borrowed(" "),
             _ => continue,
         };
         for c in piece.chars() {
@@ -46,6 +47,10 @@ pub(super) fn to_line(text: &str, chars_max: usize) -> String {
         }
     }
     line.trim_end().to_owned()
+}
+
+fn is_inline(end: &TagEnd) -> bool {
+    matches!(end, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }
 
 fn clip(text: &str) -> &str {
@@ -68,7 +73,9 @@ fn adjusted(event: Event<'_>) -> Event<'_> {
         _ => HeadingLevel::H5,
     };
     match event {
-        Event::Start(Tag::Heading { level, .. }) => Event::Start(Tag::Heading { level: below(level), id: None, classes: Vec::new(), attrs: Vec::new() }),
+        Event::Start(Tag::Heading { level, .. }) => {
+            Event::Start(Tag::Heading { level: below(level), id: None, classes: Vec::new(), attrs: Vec::new() })
+        }
         Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(below(level))),
         Event::Start(Tag::Image { dest_url, title, id, .. }) => {
             Event::Start(Tag::Link { link_type: pulldown_cmark::LinkType::Inline, dest_url, title, id })
@@ -106,7 +113,9 @@ mod tests {
             "<p style=\"position:fixed\">x</p>",
         ] {
             let html = to_html(nasty).to_lowercase();
-            for word in ["<script", "<img", "onerror", "onclick", "href=\"javascript", "<style", "style=", "<iframe", "<form", "<input", "<svg"] {
+            for word in
+                ["<script", "<img", "onerror", "onclick", "href=\"javascript", "<style", "style=", "<iframe", "<form", "<input", "<svg"]
+            {
                 assert!(!html.contains(word), "{nasty} gave {html}");
             }
         }

@@ -21,52 +21,45 @@ mod theme;
 mod words;
 
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, Resource, Responder};
 
 pub use page::{render_error, wants_html};
 
 /// Registers the routes of the portal.
 pub fn configure(service: &mut ServiceConfig) {
     service
-        .service(resource("/").to_get(home::show_home))
-        .service(resource("/search").to_get(search::redirect_search))
-        .service(resource("/datasets").to_get(search::list_datasets))
-        .service(resource("/datasets/{slug}").to_get(dataset::show_dataset))
-        .service(resource("/datasets/{slug}/history").to_get(history::show_history))
-        .service(resource("/datasets/{slug}/history/{from}/{to}").to_get(history::show_difference))
-        .service(resource("/organizations").to_get(organization::list_organizations))
-        .service(resource("/organizations/{slug}").to_get(organization::show_organization))
-        .service(resource("/themes").to_get(theme::list_themes))
-        .service(resource("/themes/{id}").to_get(theme::show_theme))
-        .service(resource("/stats").to_get(statistics::show_statistics))
-        .service(resource("/harvest").to_get(harvest::list_harvest_sources))
-        .service(resource("/about").to_get(about::show_about))
-        .service(resource("/accessibility").to_get(about::show_accessibility))
-        .service(resource("/terms").to_get(about::show_terms))
-        .service(resource("/catalog.{extension}").to_get(catalog::show_catalog))
-        .service(resource("/robots.txt").to_get(asset::show_robots))
-        .service(resource("/sitemap.xml").to_get(asset::show_sitemap))
-        .service(resource("/sitemap/{number}.xml").to_get(asset::show_sitemap_part))
-        .service(resource("/favicon.svg").to_get(asset::show_favicon))
-        .service(resource("/favicon.ico").to_get(asset::redirect_favicon))
-        .service(resource("/assets/{name}").to_get(asset::show_asset));
+        .service(get("/", home::show_home))
+        .service(get("/search", search::redirect_search))
+        .service(get("/datasets", search::list_datasets))
+        .service(get("/datasets/{slug}", dataset::show_dataset))
+        .service(get("/datasets/{slug}/history", history::show_history))
+        .service(get("/datasets/{slug}/history/{from}/{to}", history::show_difference))
+        .service(get("/organizations", organization::list_organizations))
+        .service(get("/organizations/{slug}", organization::show_organization))
+        .service(get("/themes", theme::list_themes))
+        .service(get("/themes/{id}", theme::show_theme))
+        .service(get("/stats", statistics::show_statistics))
+        .service(get("/harvest", harvest::list_harvest_sources))
+        .service(get("/about", about::show_about))
+        .service(get("/accessibility", about::show_accessibility))
+        .service(get("/terms", about::show_terms))
+        .service(get("/catalog.{extension}", catalog::show_catalog))
+        .service(get("/robots.txt", asset::show_robots))
+        .service(get("/sitemap.xml", asset::show_sitemap))
+        .service(get("/sitemap/{number}.xml", asset::show_sitemap_part))
+        .service(get("/favicon.svg", asset::show_favicon))
+        .service(get("/favicon.ico", asset::redirect_favicon))
+        .service(get("/assets/{name}", asset::show_asset));
 }
 
-struct Get(actix_web::Resource);
-
-fn resource(path: &str) -> Get {
-    Get(web::resource(path))
-}
-
-impl Get {
-    /// GET and HEAD, which actix answers without the body.
-    fn to_get<F, Args>(self, handler: F) -> actix_web::Resource
-    where
-        F: actix_web::Handler<Args> + Clone,
-        Args: actix_web::FromRequest + 'static,
-        F::Output: actix_web::Responder + 'static,
-    {
-        self.0.route(web::get().to(handler.clone())).route(web::head().to(handler))
-    }
+/// A resource for GET, and for HEAD, which actix answers without the body.
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }
 
 #[cfg(test)]

@@ -113,7 +113,8 @@ fn build(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
             ..SearchRequest::default()
         },
     )?;
-    let series = app.download_series(&Viewer::public(), &SeriesRequest { organization: Some(organization.id.to_string()), ..Default::default() })?;
+    let series =
+        app.download_series(&Viewer::public(), &SeriesRequest { organization: Some(organization.id.to_string()), ..Default::default() })?;
     let draft = &organization.draft;
     let said = Said::new(lang, &draft.name, draft.name_en.as_deref());
     let mut shell = shell.below("/organizations", "組織", "Publishers").section("organizations");

@@ -183,7 +183,8 @@ pub(super) fn finish(request: &HttpRequest, mut response: HttpResponse) -> HttpR
     set(header::CACHE_CONTROL, "no-cache");
     set(header::VARY, "Accept, Cookie");
     if let Some(lang) = chosen_language(request) {
-        let secure = if request.app_data::<Shared>().is_some_and(|state| state.settings.base_url().starts_with("https:")) { "; Secure" } else { "" };
+        let secure =
+            if request.app_data::<Shared>().is_some_and(|state| state.settings.base_url().starts_with("https:")) { "; Secure" } else { "" };
         let cookie = format!("lang={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}", lang.code());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             headers.append(header::SET_COOKIE, cookie);
@@ -218,10 +219,10 @@ fn other_language(query: &str, lang: Lang) -> String {
         Lang::En => Lang::Ja,
     };
     let pairs = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "lang").take(100);
-    let mut serializer = url::form_urlencoded::Serializer::new(String::from("?"));
+    let mut serializer = url::form_urlencoded::Serializer::new(String::new());
     serializer.extend_pairs(pairs.map(|(key, value)| (key, clip(value))));
     serializer.append_pair("lang", other.code());
-    serializer.finish()
+    format!("?{}", serializer.finish())
 }
 
 fn clip(value: Cow<'_, str>) -> Cow<'_, str> {
@@ -307,7 +308,10 @@ mod tests {
 
     #[test]
     fn switching_language_keeps_the_search() {
-        assert_eq!(other_language("q=%E9%98%B2%E7%81%BD&lang=ja&theme=a&theme=b", Lang::Ja), "?q=%E9%98%B2%E7%81%BD&theme=a&theme=b&lang=en");
+        assert_eq!(
+            other_language("q=%E9%98%B2%E7%81%BD&lang=ja&theme=a&theme=b", Lang::Ja),
+            "?q=%E9%98%B2%E7%81%BD&theme=a&theme=b&lang=en"
+        );
         assert_eq!(other_language("", Lang::En), "?lang=ja");
         // Only a query: no path can lead the reader off the site.
         assert!(other_language("x=//example.com\"><script>", Lang::Ja).starts_with("?x=%2F%2F"));

@@ -249,7 +249,10 @@ fn build(app: &App, shell: Shell, asked: Asked) -> minato_app::Result<Reply> {
     let range = if found.datasets.is_empty() { String::new() } else { range(lang, first_shown, first_shown + results.hits.len() - 1) };
     let by_id: HashMap<_, _> = found.datasets.iter().map(|dataset| (dataset.id, dataset)).collect();
     let hits = results.hits.iter().filter_map(|hit| Some(found_view(lang, &directory, by_id.get(&hit.id)?, hit)));
-    let facets = FACETS.iter().zip(&results.facets).map(|((name, _, ja, en), (_, values))| facet_view(lang, &directory, &asked, name, lang.t(ja, en), values));
+    let facets = FACETS
+        .iter()
+        .zip(&results.facets)
+        .map(|((name, _, ja, en), (_, values))| facet_view(lang, &directory, &asked, name, lang.t(ja, en), values));
     let active = asked.choices.iter().map(|choice| {
         let legend = FACETS.iter().find(|(name, ..)| *name == choice.0).map_or("", |(_, _, ja, en)| lang.t(ja, en));
         ActiveChoice { legend: legend.to_owned(), said: label(lang, &directory, choice.0, &choice.1), remove: asked.without(choice) }
@@ -372,7 +375,11 @@ mod tests {
     #[test]
     fn pages_lead_to_first_last_and_neighbours() {
         let numbers = |current, last| -> Vec<usize> {
-            Paging::new(current, last, |page| page.to_string()).numbers.into_iter().map(|number| number.map_or(0, |(page, _)| page)).collect()
+            Paging::new(current, last, |page| page.to_string())
+                .numbers
+                .into_iter()
+                .map(|number| number.map_or(0, |(page, _)| page))
+                .collect()
         };
         assert_eq!(numbers(1, 1), Vec::<usize>::new());
         assert_eq!(numbers(1, 3), [1, 2, 3]);

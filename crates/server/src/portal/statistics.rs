@@ -67,9 +67,10 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     }
     let top = app.top_datasets(&viewer, since, TOP_MAX)?;
     let organizations = app.top_organizations(since)?;
-    let [human, machine, ai_agent] = series.points.iter().fold([0, 0, 0], |[human, machine, ai_agent], point| {
-        [human + point.human, machine + point.machine, ai_agent + point.ai_agent]
-    });
+    let [human, machine, ai_agent] = series
+        .points
+        .iter()
+        .fold([0, 0, 0], |[human, machine, ai_agent], point| [human + point.human, machine + point.machine, ai_agent + point.ai_agent]);
     let class = |ja: &str, en: &str, about_ja: &str, about_en: &str, count: i64| ClassRow {
         name: lang.t(ja, en).to_owned(),
         explanation: lang.t(about_ja, about_en).to_owned(),

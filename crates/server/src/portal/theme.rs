@@ -31,14 +31,21 @@ fn list(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let counts = app.dataset_counts_by_theme()?;
     let directory = app.directory();
     let themes = directory.themes.values().filter(|theme| theme.state == RecordState::Active).map(|theme| Counted {
-        link: Link { href: format!("/themes/{}", segment(&theme.id)), said: Said::new(lang, &theme.draft.title, theme.draft.title_en.as_deref()) },
+        link: Link {
+            href: format!("/themes/{}", segment(&theme.id)),
+            said: Said::new(lang, &theme.draft.title, theme.draft.title_en.as_deref()),
+        },
         count: counts.get(&theme.id).copied().unwrap_or(0),
     });
     let keywords = app.dataset_counts_by_keyword()?.into_iter().take(KEYWORDS_MAX).map(|(word, count)| Counted {
         link: Link { href: super::search::keyword_address(&word), said: Said::new(lang, &word, None) },
         count,
     });
-    Reply::page(&ThemesPage { themes: themes.collect(), keywords: keywords.collect(), s: shell.named("分野から探す", "Browse by theme", "/themes").section("themes") })
+    Reply::page(&ThemesPage {
+        themes: themes.collect(),
+        keywords: keywords.collect(),
+        s: shell.named("分野から探す", "Browse by theme", "/themes").section("themes"),
+    })
 }
 
 /// A theme's page is the list of its datasets.

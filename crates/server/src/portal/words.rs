@@ -89,7 +89,7 @@ pub(super) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::from(if value < 0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -188,7 +188,16 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (bytes, text) in [(-5, "0 B"), (820, "820 B"), (1_000, "1.0 KB"), (1_536, "1.5 KB"), (9_960, "10 KB"), (999_600, "1.0 MB"), (12_400_000, "12 MB"), (2_000_000_000, "2.0 GB")] {
+        for (bytes, text) in [
+            (-5, "0 B"),
+            (820, "820 B"),
+            (1_000, "1.0 KB"),
+            (1_536, "1.5 KB"),
+            (9_960, "10 KB"),
+            (999_600, "1.0 MB"),
+            (12_400_000, "12 MB"),
+            (2_000_000_000, "2.0 GB"),
+        ] {
             assert_eq!(size(bytes), text, "{bytes}");
         }
     }
@@ -204,7 +213,16 @@ mod tests {
 
     #[test]
     fn only_web_addresses_are_linked() {
-        for bad in ["javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x", "ftp://example.jp/a", "//example.jp", "example.jp", "http://", ""] {
+        for bad in [
+            "javascript:alert(1)",
+            " JavaScript:alert(1)",
+            "data:text/html,x",
+            "ftp://example.jp/a",
+            "//example.jp",
+            "example.jp",
+            "http://",
+            "",
+        ] {
             assert_eq!(web_address(bad), None, "{bad}");
         }
         assert_eq!(web_address("https://example.jp/あ?a=\"b\"").as_deref(), Some("https://example.jp/%E3%81%82?a=%22b%22"));

@@ -98,7 +98,12 @@ async fn a_publishers_own_key_creates_and_replaces() {
     let changed = site.ask("PUT", path).token(&site.publisher).json(&json!({"title": "避難所一覧"})).send().await.expect(200);
     assert_eq!((&changed["id"], &changed["revision"]), (&created["id"], &json!(2)));
     assert_eq!(site.get(path).await.expect(200), changed);
-    site.ask("PUT", path).token(&site.publisher).json(&json!({"title": "x", "identifier": "else"})).send().await.refuses(422, "/identifier");
+    site.ask("PUT", path)
+        .token(&site.publisher)
+        .json(&json!({"title": "x", "identifier": "else"}))
+        .send()
+        .await
+        .refuses(422, "/identifier");
     site.ask("PUT", path).token(&site.publisher).header("if-match", "\"1\"").json(&draft).send().await.refuses(412, "");
     site.ask("PUT", path).token(&site.other).json(&draft).send().await.refuses(403, "");
     assert_eq!(site.ask("PUT", "/api/v1/organizations/nowhere/datasets/1").token(&site.publisher).json(&draft).send().await.status, 404);
@@ -119,20 +124,37 @@ async fn a_repeated_key_is_answered_the_same_again() {
     send(json!({"organization": "fuchu-cho", "title": "別のもの"})).await.refuses(409, "");
     let long = "x".repeat(300);
     let body = json!({"organization": "fuchu-cho", "title": "長い"});
-    site.ask("POST", DATASETS).token(&site.publisher).header("idempotency-key", &long).json(&body).send().await.refuses(400, "Idempotency-Key");
+    site.ask("POST", DATASETS)
+        .token(&site.publisher)
+        .header("idempotency-key", &long)
+        .json(&body)
+        .send()
+        .await
+        .refuses(400, "Idempotency-Key");
 }
 
 #[actix_web::test]
 async fn a_dry_run_leaves_nothing() {
     let site = Site::open();
     let draft = json!({"organization": "fuchu-cho", "slug": "trial", "title": "試し", "keywords": ["新語"]});
-    let answer = site.ask("POST", &format!("{DATASETS}?dry_run=true")).token(&site.publisher).header("idempotency-key", "k").json(&draft).send().await;
+    let answer = site
+        .ask("POST", &format!("{DATASETS}?dry_run=true"))
+        .token(&site.publisher)
+        .header("idempotency-key", "k")
+        .json(&draft)
+        .send()
+        .await;
     assert_eq!((answer.header("dry-run"), answer.header("location"), answer.header("etag")), ("true", "", ""));
     assert_eq!(answer.expect(201)["title"], "試し");
     assert_eq!(site.get(&format!("{DATASETS}/trial")).await.status, 404);
     assert_eq!(site.get("/api/v1/keywords").await.expect(200)["total"], 0);
     assert_eq!(site.get("/api/v1/changes").await.expect(200)["items"], json!([]));
-    site.ask("POST", &format!("{DATASETS}?dry_run=true")).token(&site.publisher).json(&json!({"organization": "fuchu-cho"})).send().await.refuses(422, "/title");
+    site.ask("POST", &format!("{DATASETS}?dry_run=true"))
+        .token(&site.publisher)
+        .json(&json!({"organization": "fuchu-cho"}))
+        .send()
+        .await
+        .refuses(422, "/title");
     let made = site.ask("POST", DATASETS).token(&site.publisher).header("idempotency-key", "k").json(&draft).send().await;
     assert_eq!((made.status.as_u16(), made.header("idempotency-replayed")), (201, ""));
     let one = format!("{DATASETS}/trial?dry_run=true");
@@ -182,7 +204,10 @@ async fn lists_have_filters_and_cursors() {
             assert_eq!(page["total"], 7);
             seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["slug"].as_str().unwrap().to_owned()));
             let Some(cursor) = page["next_cursor"].as_str() else { break };
-            path = format!("{DATASETS}?limit=3&order={order}&cursor={}", percent_encoding::utf8_percent_encode(cursor, percent_encoding::NON_ALPHANUMERIC));
+            path = format!(
+                "{DATASETS}?limit=3&order={order}&cursor={}",
+                percent_encoding::utf8_percent_encode(cursor, percent_encoding::NON_ALPHANUMERIC)
+            );
         }
         seen.sort();
         assert_eq!(seen, (1..=7).map(|number| format!("list-{number}")).collect::<Vec<_>>(), "{order}");
@@ -214,7 +239,13 @@ async fn changes_can_be_followed_and_deletions_carry_the_id_only() {
     let secret = json!({"organization": "fuchu-cho", "title": "下書き", "state": "draft"});
     site.ask("POST", DATASETS).token(&site.editor).json(&secret).send().await.expect(201);
     site.ask("DELETE", &format!("{DATASETS}/gone")).token(&site.publisher).send().await.expect(200);
-    site.ask("PATCH", &format!("{DATASETS}/hidden")).token(&site.publisher).any().json(&json!({"visibility": "internal"})).send().await.expect(200);
+    site.ask("PATCH", &format!("{DATASETS}/hidden"))
+        .token(&site.publisher)
+        .any()
+        .json(&json!({"visibility": "internal"}))
+        .send()
+        .await
+        .expect(200);
     let mut items = Vec::new();
     let mut cursor = "0".to_owned();
     loop {

@@ -27,7 +27,14 @@ async fn a_link_lives_through_its_life() {
     let one = format!("/api/v1/distributions/{id}");
     assert_eq!(site.get(&one).await.expect(200), created);
     site.ask("PATCH", &one).token(&site.editor).json(&json!({"title": "x"})).send().await.refuses(428, "");
-    let patched = site.ask("PATCH", &one).token(&site.editor).header("if-match", "\"2\"").json(&json!({"title": "新しい一覧"})).send().await.expect(200);
+    let patched = site
+        .ask("PATCH", &one)
+        .token(&site.editor)
+        .header("if-match", "\"2\"")
+        .json(&json!({"title": "新しい一覧"}))
+        .send()
+        .await
+        .expect(200);
     assert_eq!(patched["title"], "新しい一覧");
     site.ask("PUT", &one).token(&site.editor).header("if-match", "\"2\"").json(&patched).send().await.refuses(412, "");
     let same = site.ask("PUT", &one).token(&site.editor).any().json(&patched).send().await.expect(200);
@@ -56,10 +63,18 @@ async fn a_file_has_versions_and_comes_back_with_them() {
     let file = format!("/api/v1/distributions/{id}/file");
     let same = site.ask("PUT", &file).token(&site.editor).form(&[("file", "避難所.csv", CSV)]).send().await.expect(200);
     assert_eq!(same["file"]["version"], 1, "the same bytes are no new version");
-    let second = site.ask("PUT", &format!("{file}?file_name=new.csv")).token(&site.editor).body("text/csv", "a,b\n1,2\n").send().await.expect(201);
+    let second =
+        site.ask("PUT", &format!("{file}?file_name=new.csv")).token(&site.editor).body("text/csv", "a,b\n1,2\n").send().await.expect(201);
     assert_eq!((&second["file"]["version"], &second["file"]["file_name"]), (&json!(2), &json!("new.csv")));
     let disposition = "attachment; filename*=UTF-8''%E4%B8%89.csv";
-    let third = site.ask("POST", &file).token(&site.editor).header("content-disposition", disposition).body("text/csv", "a\n3\n").send().await.expect(201);
+    let third = site
+        .ask("POST", &file)
+        .token(&site.editor)
+        .header("content-disposition", disposition)
+        .body("text/csv", "a\n3\n")
+        .send()
+        .await
+        .expect(201);
     assert_eq!(third["file"]["file_name"], "三.csv");
     site.ask("PUT", &file).token(&site.editor).body("text/csv", "a\n4\n").send().await.refuses(422, "/file_name");
 
@@ -78,7 +93,8 @@ async fn a_form_may_say_more_than_the_file() {
     let site = site().await;
     let path = "/api/v1/datasets/files/distributions";
     let draft = r#"{"title": "上書きされる", "description": "市内", "licence": "CC0"}"#.as_bytes();
-    let parts: &[(&str, &str, &[u8])] = &[("draft", "", draft), ("title", "", "題".as_bytes()), ("language", "", b"ja, en"), ("file", "a.csv", CSV)];
+    let parts: &[(&str, &str, &[u8])] =
+        &[("draft", "", draft), ("title", "", "題".as_bytes()), ("language", "", b"ja, en"), ("file", "a.csv", CSV)];
     let created = site.ask("POST", path).token(&site.editor).form(parts).send().await.expect(201);
     assert_eq!((&created["title"], &created["description"], &created["licence"]), (&json!("題"), &json!("市内"), &json!("CC0-1.0")));
     assert_eq!(created["language"], json!(["ja", "en"]));
@@ -163,7 +179,9 @@ async fn a_dry_run_keeps_no_file() {
 async fn a_repeated_upload_with_its_key_is_made_once() {
     let site = site().await;
     let path = "/api/v1/datasets/files/distributions";
-    let send = |content: &'static [u8]| site.ask("POST", path).token(&site.editor).header("idempotency-key", "u").form(&[("file", "a.csv", content)]).send();
+    let send = |content: &'static [u8]| {
+        site.ask("POST", path).token(&site.editor).header("idempotency-key", "u").form(&[("file", "a.csv", content)]).send()
+    };
     let first = send(CSV).await.expect(201);
     let second = send(CSV).await;
     assert_eq!(second.header("idempotency-replayed"), "true");

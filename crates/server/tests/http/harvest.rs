@@ -15,7 +15,8 @@ async fn a_source_lives_through_its_life() {
     let one = format!("{SOURCES}/fuchu-list");
     assert_eq!(site.get(&one).await.expect(200), created);
     site.ask("PATCH", &one).token(&site.admin).json(&json!({"grace_days": 3})).send().await.refuses(428, "");
-    let patched = site.ask("PATCH", &one).token(&site.admin).header("if-match", "\"1\"").json(&json!({"grace_days": 3})).send().await.expect(200);
+    let patched =
+        site.ask("PATCH", &one).token(&site.admin).header("if-match", "\"1\"").json(&json!({"grace_days": 3})).send().await.expect(200);
     assert_eq!((&patched["grace_days"], &patched["revision"]), (&json!(3), &json!(2)));
     let same = site.ask("PUT", &one).token(&site.admin).any().json(&patched).send().await.expect(200);
     assert_eq!(same["revision"], 2);

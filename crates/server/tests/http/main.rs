@@ -1,5 +1,7 @@
 //! What the native API promises, over HTTP, each noun in its file.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 mod dataset;
 mod distribution;
 mod harvest;

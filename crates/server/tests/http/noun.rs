@@ -34,7 +34,8 @@ async fn every_simple_noun_lives_through_its_life() {
         let again = site.ask("GET", &one).token(&site.admin).header("if-none-match", "\"1\"").send().await;
         assert_eq!(again.status, 304);
 
-        let patched = site.ask("PATCH", &one).token(&site.admin).header("if-match", "\"1\"").json(&json!({field: value})).send().await.expect(200);
+        let patched =
+            site.ask("PATCH", &one).token(&site.admin).header("if-match", "\"1\"").json(&json!({field: value})).send().await.expect(200);
         assert_eq!((&patched[field], &patched["revision"]), (&value, &json!(2)), "{path}");
 
         // The whole answer may be sent back.
@@ -119,6 +120,7 @@ async fn lists_are_read_page_by_page() {
     assert!(seen.is_sorted());
     let found = site.get("/api/v1/organizations?q=%E5%91%89").await.expect(200);
     assert_eq!(found["total"], 1, "{found:#}");
+    assert_eq!(site.get("/api/v1/organizations/342025").await.expect(200), found["items"][0], "by local government code");
 }
 
 #[actix_web::test]

@@ -184,7 +184,13 @@ async fn other_types_and_sizes_are_refused() {
     let big = vec![b' '; 16 * 1024 * 1024 + 1];
     site.ask("POST", "/api/v1/datasets").token(&site.admin).body("application/json", big).send().await.refuses(413, "");
     let patch = json!({"name_en": "Kure"}).to_string();
-    let patched = site.ask("PATCH", "/api/v1/organizations/kure-shi").token(&site.admin).any().body("application/merge-patch+json", patch).send().await;
+    let patched = site
+        .ask("PATCH", "/api/v1/organizations/kure-shi")
+        .token(&site.admin)
+        .any()
+        .body("application/merge-patch+json", patch)
+        .send()
+        .await;
     assert_eq!(patched.expect(200)["name_en"], "Kure");
 }
 
@@ -198,7 +204,12 @@ async fn every_described_operation_has_a_route() {
             let path = path.replace("{number}", "1").replace(['{', '}'], "");
             let answer = site.ask(&method.to_uppercase(), &path).send().await;
             let nothing = answer.body["detail_en"].as_str().unwrap_or_default().starts_with("there is nothing at");
-            assert!(answer.status != 405 && answer.status.as_u16() < 500 && !nothing, "{method} {path}: {} {:#}", answer.status, answer.body);
+            assert!(
+                answer.status != 405 && answer.status.as_u16() < 500 && !nothing,
+                "{method} {path}: {} {:#}",
+                answer.status,
+                answer.body
+            );
             checked += 1;
         }
     }
@@ -210,7 +221,12 @@ async fn the_interactive_page_comes_from_here() {
     let site = Site::open();
     let moved = site.get("/api/docs").await;
     assert_eq!((moved.status.as_u16(), moved.header("location")), (301, "/api/docs/"));
-    for (path, kind) in [("", "text/html"), ("swagger-ui-bundle.js", "javascript"), ("swagger-ui.css", "text/css"), ("swagger-initializer.js", "javascript")] {
+    for (path, kind) in [
+        ("", "text/html"),
+        ("swagger-ui-bundle.js", "javascript"),
+        ("swagger-ui.css", "text/css"),
+        ("swagger-initializer.js", "javascript"),
+    ] {
         let answer = site.get(&format!("/api/docs/{path}")).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.header("content-type").contains(kind), "{path}: {}", answer.header("content-type"));

@@ -7,7 +7,10 @@ async fn what_was_written_is_found_with_its_facets() {
     let site = Site::open();
     site.dataset("shelters", "指定緊急避難場所一覧").await;
     site.dataset("aed", "AED設置箇所一覧").await;
-    let found = site.get("/api/v1/search?q=%E9%81%BF%E9%9B%A3%E5%A0%B4%E6%89%80&facets=organization,theme&facets=licence&highlight=true").await.expect(200);
+    let found = site
+        .get("/api/v1/search?q=%E9%81%BF%E9%9B%A3%E5%A0%B4%E6%89%80&facets=organization,theme&facets=licence&highlight=true")
+        .await
+        .expect(200);
     assert_eq!(found["total"], 1, "{found:#}");
     let hit = &found["items"][0];
     assert_eq!((&hit["slug"], &hit["organization"]["name"]), (&json!("shelters"), &json!("府中町")));

@@ -8,7 +8,10 @@ async fn figures_start_at_nothing_and_have_their_shape() {
     site.dataset("counted", "数える").await;
     let series = site.get("/api/v1/statistics/downloads").await.expect(200);
     assert_eq!((&series["period"], series["points"].as_array().unwrap().len(), &series["total"]), (&json!("month"), 12, &json!(0)));
-    let days = site.get("/api/v1/statistics/downloads?period=day&from=2026-04-01&to=2026-04-10&dataset=counted&organization=fuchu-cho").await.expect(200);
+    let days = site
+        .get("/api/v1/statistics/downloads?period=day&from=2026-04-01&to=2026-04-10&dataset=counted&organization=fuchu-cho")
+        .await
+        .expect(200);
     assert_eq!(days["points"].as_array().unwrap().len(), 10);
     assert_eq!(site.get("/api/v1/statistics/downloads/top?since=2026-04-01&limit=5").await.expect(200)["since"], "2026-04-01");
     assert_eq!(site.get("/api/v1/statistics/downloads/organizations").await.expect(200)["items"].as_array().unwrap().len(), 2);

@@ -21,7 +21,8 @@ async fn a_token_lives_through_its_life() {
     let listed = site.ask("GET", list).token(&site.editor).send().await.expect(200);
     assert_eq!(listed["total"], 2);
     assert!(!listed.to_string().contains(secret), "a secret is shown once");
-    let patched = site.ask("PATCH", &one).token(&site.editor).header("if-match", "\"1\"").json(&json!({"expires": null})).send().await.expect(200);
+    let patched =
+        site.ask("PATCH", &one).token(&site.editor).header("if-match", "\"1\"").json(&json!({"expires": null})).send().await.expect(200);
     assert_eq!((&patched["expires"], &patched["label"]), (&Value::Null, &json!("夜間")));
     let replaced = site.ask("PUT", &one).token(&site.editor).any().json(&patched).send().await.expect(200);
     assert_eq!(replaced, patched);
