@@ -245,10 +245,20 @@ impl App {
     /// The record with this id or key, as the viewer may see it.
     pub fn get<T: SimpleNoun>(&self, viewer: &Viewer, key: &str) -> Result<T> {
         T::check_read(viewer)?;
+        let key = &self.id_of_code::<T>(key);
         let found = self.store().read(|conn| find::<T>(conn, key))?;
         match found {
             Some(record) if record.state() == RecordState::Active || viewer.admin => Ok(record.shown_to(viewer)),
             _ => Err(Error::not_found(T::NOUN.as_str(), key)),
+        }
+    }
+
+    /// Organizations go by their local government code as well.
+    fn id_of_code<T: SimpleNoun>(&self, key: &str) -> String {
+        let code = T::NOUN == Noun::Organization && minato_catalog::is_local_government_code(key);
+        match self.directory().find_organization(key).filter(|_| code) {
+            Some(organization) => organization.id.to_string(),
+            None => key.to_owned(),
         }
     }
 
@@ -319,6 +329,7 @@ impl App {
         let viewer = &context.viewer;
         signed_in(viewer)?;
         T::check_read(viewer)?;
+        let key = &self.id_of_code::<T>(key);
         let done = self.change(context, |conn| {
             let before = find::<T>(conn, key)?.ok_or_else(|| Error::not_found(T::NOUN.as_str(), key))?;
             if before.state() == RecordState::Archived && !viewer.admin {

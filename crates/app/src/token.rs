@@ -56,14 +56,7 @@ impl App {
     ) -> Result<NewToken> {
         signed_in(&context.viewer)?;
         let owner = self.own_user(&context.viewer, user)?;
-        if label.trim().is_empty() || label.chars().count() > 200 {
-            return Err(Error::invalid(FieldError::new(
-                "/label",
-                "required",
-                "/label に用途を 200 文字以内で入れてください。",
-                "/label must say what the token is for, in at most 200 characters",
-            )));
-        }
+        check_label(label)?;
         if expires.is_some_and(|expires| expires <= self.now()) {
             return Err(Error::invalid(FieldError::new(
                 "/expires",
@@ -113,6 +106,7 @@ impl App {
 
     /// Changes label or expiry of a token.
     pub fn update_token(&self, context: &Context, id: &str, label: &str, expires: Option<DateTime<Utc>>) -> Result<ApiToken> {
+        check_label(label)?;
         self.edit_token(context, id, Action::Update, |token| {
             token.label = label.trim().to_owned();
             token.expires = expires;
@@ -229,6 +223,18 @@ impl App {
             "only system administrators may handle another user's API tokens",
         )))
     }
+}
+
+fn check_label(label: &str) -> Result<()> {
+    if (1..=200).contains(&label.trim().chars().count()) {
+        return Ok(());
+    }
+    Err(Error::invalid(FieldError::new(
+        "/label",
+        "required",
+        "/label に用途を 200 文字以内で入れてください。",
+        "/label must say what the token is for, in at most 200 characters",
+    )))
 }
 
 fn signed_in_to_read(viewer: &Viewer) -> Result<()> {

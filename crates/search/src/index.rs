@@ -452,7 +452,7 @@ impl Generation {
             .schema(fields.schema.clone())
             .tokenizers(tokenizers())
             .settings(index_settings)
-            .create(UnsyncedDirectory::open(&path).map_err(TantivyError::from)?)?;
+            .open_or_create(UnsyncedDirectory::open(&path).map_err(TantivyError::from)?)?;
         let mut generation = Generation::start(index, number, path, 0, settings)?;
         generation.commit(0)?;
         Ok(generation)

@@ -278,7 +278,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    details: ProblemDetails,
+    details: Box<ProblemDetails>,
 }
 
 /// Problem details (RFC 9457).
@@ -314,7 +314,7 @@ impl Problem {
             detail_en: text.en,
             errors,
         };
-        Problem { status, details }
+        Problem { status, details: Box::new(details) }
     }
 
     /// The body has a type that is not read here.
@@ -440,6 +440,6 @@ impl ResponseError for Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, "5"));
         }
-        response.body(serde_json::to_string(&self.details).unwrap_or_default())
+        response.body(serde_json::to_string(&*self.details).unwrap_or_default())
     }
 }
