@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use chrono::{DateTime, SubsecRound, Utc};
 use minato_catalog::{Action, Dataset, Licence, RecordState, Theme, built_in_licences, built_in_themes};
 use minato_files::BlobStore;
-use minato_store::{Store, StoreSettings, download, licence, theme};
+use minato_store::{Backend, Store, StoreSettings, download, job, licence, theme};
 use uuid::Uuid;
 
 use crate::counting::Counter;
@@ -17,6 +17,9 @@ use crate::indexing::Indexer;
 
 /// Baseline and target of downloads a month that a new catalog starts with: the plan for 2024–2025.
 const DOWNLOAD_TARGET: (i32, i64, i64) = (2024, 27_000, 33_000);
+
+/// Beginning of the lease names of processes that keep the index.
+const SERVER: &str = "server-";
 
 /// How an application is set up.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub struct AppSettings {
     pub upload_bytes_max: u64,
     /// How other portals are fetched.
     pub harvest: minato_harvest::ClientSettings,
-    /// Name of this process for leases.
+    /// Name of this process for leases; made here when empty.
     pub node: String,
 }
 
@@ -50,7 +53,7 @@ impl AppSettings {
             index_memory_bytes: 20_000_000,
             upload_bytes_max: 2 * 1024 * 1024 * 1024,
             harvest: minato_harvest::ClientSettings::default(),
-            node: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
+            node: String::new(),
         }
     }
 }
@@ -75,7 +78,11 @@ pub(crate) struct Inner {
 
 impl App {
     /// Opens or creates everything that is missing: directory, database, schema, built-in lists, index.
-    pub fn open(settings: AppSettings) -> Result<App> {
+    pub fn open(mut settings: AppSettings) -> Result<App> {
+        if settings.node.is_empty() {
+            let role = if settings.index { SERVER } else { "beside-" };
+            settings.node = format!("{role}{}-{}", std::process::id(), Uuid::new_v4().simple());
+        }
         std::fs::create_dir_all(&settings.data_dir).map_err(|error| cannot_use(&settings.data_dir, &error))?;
         let url = match &settings.database_url {
             Some(url) => url.clone(),
@@ -92,6 +99,10 @@ impl App {
         if settings.index {
             // Only the process that owns the directory may clear what a killed one left.
             blobs.clear_incoming()?;
+            if store.backend() == Backend::Sqlite {
+                // The lock on the index says that no other server works on this database: its leases are those of a dead one.
+                store.write::<_, Error>(|conn| Ok(job::release(conn, crate::harvest::KIND, SERVER, Utc::now())?))?;
+            }
         }
         let inner = Inner {
             store,

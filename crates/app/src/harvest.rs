@@ -23,7 +23,7 @@ use crate::dataset::require_role;
 use crate::error::{Error, Result};
 use crate::noun::signed_in;
 
-const KIND: &str = "harvest";
+pub(crate) const KIND: &str = "harvest";
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);

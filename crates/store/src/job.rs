@@ -165,6 +165,13 @@ pub fn claim(
     find(conn, parse_id(&row.id)?)
 }
 
+/// Ends the leases of owners whose names begin with `prefix`: for a process that knows them to be dead. Returns the number of jobs set free.
+pub fn release(conn: &mut AnyConnection, kind: &str, prefix: &str, now: DateTime<Utc>) -> Result<usize> {
+    let held = job::table.filter(job::kind.eq(kind)).filter(job::state.eq("running")).filter(job::lease_owner.like(format!("{prefix}%")));
+    let ended = now.naive_utc() - Duration::seconds(1);
+    Ok(diesel::update(held).set((job::lease_owner.eq(None::<String>), job::lease_until.eq(ended))).execute(conn)?)
+}
+
 /// Whether [`claim`] would find a job.
 pub fn is_claimable(conn: &mut AnyConnection, kind: &str, only: Option<Uuid>, now: DateTime<Utc>) -> Result<bool> {
     let mut query = job::table

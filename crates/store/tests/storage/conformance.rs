@@ -315,6 +315,10 @@ fn a_job_is_run_by_one_worker_at_a_time(database: &Database) {
     assert!(!store.write::<_, Error>(|conn| job::heartbeat(conn, queued.id, "a", "{}", late, lease)).unwrap());
     assert!(store.write::<_, Error>(|conn| job::heartbeat(conn, queued.id, "b", r#"{"n":1}"#, late, lease)).unwrap());
     assert!(store.read(|conn| job::is_held(conn, queued.id, "b")).unwrap());
+    let release = |prefix: &'static str| store.write::<_, Error>(|conn| job::release(conn, "harvest", prefix, late)).unwrap();
+    assert_eq!((release("a"), release("b")), (0, 1));
+    assert!(!store.read(|conn| job::is_held(conn, queued.id, "b")).unwrap());
+    assert_eq!(claim("b", late).unwrap().attempts, 3);
     assert!(store.write::<_, Error>(|conn| job::finish(conn, queued.id, "b", "{}", None, late)).unwrap());
     assert_eq!(claim("c", late + Duration::days(1)), None);
     let jobs = store.read(|conn| job::list(conn, "harvest", Some("s"), 10)).unwrap();
