@@ -62,6 +62,9 @@ impl AppSettings {
 #[derive(Clone)]
 pub struct App(pub(crate) Arc<Inner>);
 
+/// A list of datasets that several may hold.
+pub(crate) type Datasets = Arc<Vec<Arc<Dataset>>>;
+
 pub(crate) struct Inner {
     pub(crate) settings: AppSettings,
     pub(crate) store: Store,
@@ -71,6 +74,7 @@ pub(crate) struct Inner {
     pub(crate) counter: Counter,
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
+    pub(crate) same_standard: moka::sync::Cache<String, (u64, Datasets)>,
     pub(crate) dataset_of_distribution: moka::sync::Cache<Uuid, (u64, Uuid)>,
     pub(crate) salt: Mutex<Option<(chrono::NaiveDate, Arc<[u8]>)>>,
     pub(crate) client: std::sync::OnceLock<minato_harvest::Client>,
@@ -112,6 +116,7 @@ impl App {
             counter,
             generation,
             datasets: moka::sync::Cache::new(5_000),
+            same_standard: moka::sync::Cache::new(100),
             dataset_of_distribution: moka::sync::Cache::new(5_000),
             salt: Mutex::new(None),
             client: std::sync::OnceLock::new(),

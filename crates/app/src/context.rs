@@ -17,6 +17,10 @@ pub struct Context {
     pub dry_run: bool,
     /// The revision the change is based on; `None` takes the current one.
     pub expected: Option<i64>,
+    /// Further revisions that will do as well as `expected`.
+    pub or_expected: Vec<i64>,
+    /// There must be something to change already, whatever its revision.
+    pub must_exist: bool,
     /// The request's key, for answering a repetition with the same answer.
     pub idempotency: Option<Idempotency>,
 }
@@ -41,11 +45,17 @@ impl Context {
         Context::new(Viewer::system(name))
     }
 
-    pub(crate) fn check_revision(&self, current: i64) -> Result<()> {
+    /// Whether the change may be made to this revision.
+    pub fn check_revision(&self, current: i64) -> Result<()> {
         match self.expected {
-            Some(expected) if expected != current => Err(Error::PreconditionFailed { current }),
+            Some(expected) if expected != current && !self.or_expected.contains(&current) => Err(Error::PreconditionFailed { current }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the change may be made where there is nothing yet.
+    pub fn check_absent(&self) -> Result<()> {
+        if self.must_exist || self.expected.is_some() { Err(Error::PreconditionFailed { current: 0 }) } else { Ok(()) }
     }
 }
 

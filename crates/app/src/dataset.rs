@@ -106,6 +106,25 @@ impl App {
         Ok(self.store().read(|conn| dataset::list(conn, &filter))?)
     }
 
+    /// The datasets of one standard dataset that everybody may see, the newest of each organization, newest first.
+    pub fn same_standard(&self, standard: &str) -> Result<Arc<Vec<Arc<Dataset>>>> {
+        let generation = self.generation();
+        if let Some((at, datasets)) = self.0.same_standard.get(standard)
+            && at == generation
+        {
+            return Ok(datasets);
+        }
+        let state = Some(DatasetState::Published);
+        let filter = DatasetFilter { standard_dataset: Some(standard.to_owned()), state, limit: 300, ..Default::default() };
+        let page = self.list_datasets(&Viewer::public(), filter)?;
+        let mut owners = std::collections::HashSet::new();
+        let newest: Vec<_> =
+            page.items.into_iter().filter(|dataset| owners.insert(dataset.content.organization_id)).map(Arc::new).collect();
+        let newest = Arc::new(newest);
+        self.0.same_standard.insert(standard.to_owned(), (generation, newest.clone()));
+        Ok(newest)
+    }
+
     /// Slugs of the datasets that the viewer may see, in order; `limit` below 0 is all.
     pub fn dataset_slugs(&self, viewer: &Viewer, limit: i64, offset: i64) -> Result<Vec<String>> {
         let filter = DatasetFilter { scope: scope(viewer), state: Some(DatasetState::Published), limit, offset, ..Default::default() };
@@ -177,11 +196,24 @@ impl App {
                 "/identifier differs from the key in the URL; make them equal or leave it out",
             )));
         }
+        let given = draft.organization.as_deref().filter(|given| !given.trim().is_empty());
+        if given.is_some_and(|given| self.organization_id(given).ok() != Some(owner)) {
+            return Err(Error::invalid(FieldError::new(
+                "/organization",
+                "mismatch",
+                "/organization が URL の組織と異なります。同じ組織にするか省略してください。",
+                "/organization differs from the organization in the URL; make them equal or leave it out",
+            )));
+        }
         draft.identifier = Some(identifier.to_owned());
         draft.organization = Some(owner.to_string());
         self.change(context, |conn| match dataset::find_by_identifier(conn, owner, identifier)? {
             Some(before) => self.update(conn, context, &before, draft, None),
-            None => self.insert(conn, context, new_id(), owner, draft, None),
+            None => {
+                require_role(&context.viewer, owner, Role::Editor)?;
+                context.check_absent()?;
+                self.insert(conn, context, new_id(), owner, draft, None)
+            }
         })
     }
 
@@ -362,13 +394,12 @@ impl App {
         check_new_distributions(&draft, Some(before))?;
         let owner = match draft.organization.as_deref() {
             Some(key) if !key.trim().is_empty() => {
-                self.owner_of_draft(&draft).and_then(|owner| match owner == before.content.organization_id {
-                    true => Ok(owner),
-                    false => require_role(viewer, owner, Role::Publisher).map(|()| owner).map_err(|error| {
-                        tracing::debug!(organization = key, "dataset may not move here");
-                        error
-                    }),
-                })?
+                let owner = self.owner_of_draft(&draft)?;
+                if owner != before.content.organization_id {
+                    // Whoever gives a dataset away must be able to publish where it goes.
+                    require_role(viewer, owner, Role::Publisher)?;
+                }
+                owner
             }
             _ => before.content.organization_id,
         };

@@ -46,7 +46,7 @@ pub enum Error {
     /// The change is based on another revision than the current one.
     #[error("the current revision is {current}")]
     PreconditionFailed {
-        /// The current revision.
+        /// The current revision; 0 when there is nothing yet.
         current: i64,
     },
     /// The file is larger than allowed.
@@ -121,6 +121,10 @@ impl Error {
             Error::PreconditionRequired => Text::new(
                 "If-Match ヘッダーが必要です。GET で得た ETag を If-Match に指定してください（上書きしてよい場合は If-Match: *）。",
                 "an If-Match header is required; send the ETag of a GET (or `If-Match: *` to overwrite whatever is there)",
+            ),
+            Error::PreconditionFailed { current: 0 } => Text::new(
+                "If-Match が付いていますが、変更する対象がまだありません。新しく登録する場合は If-Match を外してください。",
+                "there is nothing yet that If-Match could match; leave the header out to make something new",
             ),
             Error::PreconditionFailed { current } => Text::new(
                 format!("ほかの人が先に更新しました（現在の版は \"{current}\"）。読み直してから、もう一度変更してください。"),
@@ -202,8 +206,13 @@ impl From<minato_files::Error> for Error {
 
 impl From<minato_search::Error> for Error {
     fn from(error: minato_search::Error) -> Self {
+        let (field, code) = match &error {
+            minato_search::Error::Cursor(_) => ("/cursor", "invalid_cursor"),
+            _ => ("/q", "invalid_query"),
+        };
         match error.text() {
-            Some(text) => Error::Invalid(vec![FieldError { field: "/q".to_owned(), code: "invalid_query".to_owned(), message: text }]),
+            Some(text) if matches!(error, minato_search::Error::Rebuilding) => Error::Unavailable(text),
+            Some(message) => Error::invalid(FieldError { field: field.to_owned(), code: code.to_owned(), message }),
             None => Error::internal(error),
         }
     }

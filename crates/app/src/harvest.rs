@@ -66,7 +66,7 @@ struct Progress {
 impl App {
     /// The sources in use, by slug.
     pub fn list_sources(&self, _viewer: &Viewer) -> Result<Vec<HarvestSource>> {
-        let all = self.store().read(|conn| store::all(conn))?;
+        let all = self.store().read(store::all)?;
         Ok(all.into_iter().filter(|source| source.state == RecordState::Active).collect())
     }
 

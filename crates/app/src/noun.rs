@@ -42,6 +42,10 @@ pub trait SimpleNoun: Serialize + DeserializeOwned + Clone + Send + 'static {
         Ok(())
     }
     #[doc(hidden)]
+    fn check_new(_conn: &mut AnyConnection, _draft: &Self::Draft) -> Result<()> {
+        Ok(())
+    }
+    #[doc(hidden)]
     fn check_read(_viewer: &Viewer) -> Result<()> {
         Ok(())
     }
@@ -119,9 +123,13 @@ simple_noun!(
         _ => admin_only(viewer),
     },
     {
-        fn check_change(conn: &mut AnyConnection, before: &Self, _after: &OrganizationDraft, state: RecordState) -> Result<()> {
+        fn check_new(conn: &mut AnyConnection, draft: &OrganizationDraft) -> Result<()> {
+            check_code(conn, None, draft)
+        }
+
+        fn check_change(conn: &mut AnyConnection, before: &Self, after: &OrganizationDraft, state: RecordState) -> Result<()> {
             if state == RecordState::Active {
-                return Ok(());
+                return check_code(conn, Some(before.id), after);
             }
             let filter = DatasetFilter { scope: Scope::Everything, organization_id: Some(before.id), ..Default::default() };
             match dataset::count(conn, &filter)? {
@@ -172,6 +180,21 @@ simple_noun!(
         }
     }
 );
+
+/// A local government code stands for one organization: it is a key in addresses.
+fn check_code(conn: &mut AnyConnection, id: Option<uuid::Uuid>, draft: &OrganizationDraft) -> Result<()> {
+    let Some(code) = &draft.code else { return Ok(()) };
+    let same = |other: &Organization| other.draft.code.as_ref() == Some(code) || other.draft.slug == *code;
+    match organization::all(conn)?.into_iter().find(|other| Some(other.id) != id && same(other)) {
+        None => Ok(()),
+        Some(other) => Err(Error::Conflict(FieldError::new(
+            "/code",
+            "taken",
+            format!("コード {code} は「{}」が使っています。", other.draft.name),
+            format!("the code {code} belongs to `{}` already", other.draft.slug),
+        ))),
+    }
+}
 
 fn given_or_new_id(id: Option<String>) -> Result<uuid::Uuid> {
     match id {
@@ -276,6 +299,7 @@ impl App {
         T::check_write(&context.viewer, None, &draft)?;
         check::<T>(&draft)?;
         let done = self.change(context, |conn| {
+            T::check_new(conn, &draft)?;
             let record = T::new(id, draft, self.now())?;
             let saved = T::save(conn, &record, None, Action::Create, &context.viewer.name)?;
             Ok(Change { value: record, status: Status::Created, seq: Some(saved.seq) })

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use crate::keyword::check_keyword;
 use crate::organization::check_slug;
-use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_length, check_title, check_url};
+use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_email, check_length, check_title, check_url};
 use crate::{
-    Distribution, DistributionDraft, FieldError, Vocabulary, find_frequency, find_standard_dataset, frequencies, new_id, standard_dataset,
+    Distribution, DistributionDraft, FieldError, Text, Vocabulary, find_frequency, find_standard_dataset, frequencies, new_id,
+    standard_dataset,
 };
 
 /// Most distributions one dataset may have.
@@ -340,12 +341,24 @@ impl DatasetDraft {
         let e = &mut errors;
         if let Some(slug) = &self.slug {
             check_slug(e, "/slug", slug);
+            if uuid::Uuid::try_parse(slug).is_ok() {
+                e.push(FieldError::new(
+                    "/slug",
+                    "invalid_slug",
+                    "/slug に UUID の形は使えません（ID と区別できません）。",
+                    "/slug must not look like a UUID: it could not be told from an id",
+                ));
+            }
         }
         check_title(e, "/title", &self.title);
         check_length(e, "/description", &self.description, DESCRIPTION_LENGTH_MAX);
         check_length(e, "/description_en", self.description_en.as_deref().unwrap_or_default(), DESCRIPTION_LENGTH_MAX);
         check_length(e, "/identifier", self.identifier.as_deref().unwrap_or_default(), 500);
         check_url(e, "/landing_page", self.landing_page.as_deref());
+        if let Some(contact) = &self.contact_point {
+            check_email(e, "/contact_point/email", contact.email.as_deref());
+            check_url(e, "/contact_point/url", contact.url.as_deref().filter(|url| !url.is_empty()));
+        }
         check_licence(e, "/licence", self.licence.as_deref(), vocabulary);
         if self.state == DatasetState::Archived {
             e.push(FieldError::new(
@@ -403,6 +416,37 @@ impl DatasetDraft {
             }
         }
         errors
+    }
+
+    /// Makes a draft that came from another portal acceptable in small things: control characters go, and so do mail addresses, contact
+    /// addresses and media types that are none. Returns what was dropped, for the publisher.
+    pub fn tidy(&mut self) -> Vec<Text> {
+        let mut dropped = Vec::new();
+        let clean = |text: &mut String| text.retain(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
+        clean(&mut self.title);
+        clean(&mut self.description);
+        self.keywords.iter_mut().for_each(clean);
+        let mut drop_broken = |field: &str, value: &mut Option<String>, check: fn(&mut Vec<FieldError>, &str, Option<&str>)| {
+            let mut errors = Vec::new();
+            check(&mut errors, field, value.as_deref().filter(|text| !text.is_empty()));
+            if !errors.is_empty() {
+                let text: String = value.take().unwrap_or_default().chars().take(100).collect();
+                dropped.push(Text::new(
+                    format!("{field} の値「{text}」は使えないため取り込みませんでした。"),
+                    format!("{field} `{text}` is not usable and was left out"),
+                ));
+            }
+        };
+        if let Some(contact) = &mut self.contact_point {
+            drop_broken("contact_point/email", &mut contact.email, check_email);
+            drop_broken("contact_point/url", &mut contact.url, check_url);
+        }
+        for distribution in self.distributions.iter_mut().flatten() {
+            clean(&mut distribution.title);
+            clean(&mut distribution.description);
+            drop_broken("media_type", &mut distribution.media_type, crate::distribution::check_media_type);
+        }
+        dropped
     }
 
     /// The content this draft makes. Call only with a draft whose [`DatasetDraft::check`] is empty.
@@ -630,6 +674,16 @@ mod tests {
             "spatial": {"bbox": [133, 34, 132, 35]}, "distributions": [{"byte_size": -1}]}));
         let fields: Vec<String> = wrong.check(&Vocabulary::built_in()).into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["/slug", "/title", "/landing_page", "/licence", "/themes/0", "/spatial/bbox", "/distributions/0/byte_size"]);
+    }
+
+    #[test]
+    fn small_faults_of_other_portals_are_tidied_away() {
+        let mut wrong = draft(json!({"title": "a\u{1}b", "contact_point": {"name": "課", "email": "代表", "url": "電話のみ"},
+            "distributions": [{"title": "f", "media_type": "エクセル"}]}));
+        assert_eq!(wrong.check(&Vocabulary::built_in()).len(), 4);
+        assert_eq!(wrong.tidy().len(), 3);
+        assert_eq!(wrong.check(&Vocabulary::built_in()), vec![]);
+        assert_eq!((wrong.title.as_str(), wrong.contact_point.unwrap().name.as_deref()), ("ab", Some("課")));
     }
 
     #[test]

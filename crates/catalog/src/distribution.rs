@@ -145,6 +145,7 @@ impl DistributionDraft {
         check_length(&mut errors, &format!("{at}/description"), &self.description, DESCRIPTION_LENGTH_MAX);
         check_url(&mut errors, &format!("{at}/access_url"), self.access_url.as_deref());
         check_url(&mut errors, &format!("{at}/download_url"), self.download_url.as_deref());
+        check_media_type(&mut errors, &format!("{at}/media_type"), self.media_type.as_deref());
         crate::dataset::check_licence(&mut errors, &format!("{at}/licence"), self.licence.as_deref(), vocabulary);
         if self.byte_size.is_some_and(|size| size < 0) {
             errors.push(FieldError::new(
@@ -220,6 +221,26 @@ impl From<Distribution> for DistributionDraft {
             extras: distribution.extras,
         }
     }
+}
+
+pub(crate) fn check_media_type(errors: &mut Vec<FieldError>, field: &str, media_type: Option<&str>) {
+    if media_type.is_some_and(|text| !is_media_type(text)) {
+        errors.push(FieldError::new(
+            field,
+            "invalid_media_type",
+            format!("{field} は text/csv のような形式にしてください。"),
+            format!("{field} must look like text/csv"),
+        ));
+    }
+}
+
+/// `type/subtype` of RFC 6838, with parameters or without; an empty text is none at all.
+fn is_media_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let name =
+        |part: &str| !part.is_empty() && part.len() <= 127 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
+    text.trim().is_empty()
+        || (text.bytes().all(|b| (b' '..=b'~').contains(&b)) && essence.split_once('/').is_some_and(|(kind, sub)| name(kind) && name(sub)))
 }
 
 /// The last part of a URL's path, percent-decoded.

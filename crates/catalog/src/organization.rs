@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_length, check_title, check_url};
+use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_email, check_length, check_title, check_url};
 use crate::{FieldError, is_slug};
 
 /// Whether a record is in use.
@@ -99,6 +99,16 @@ impl OrganizationDraft {
         check_title(&mut errors, "/name", &self.name);
         check_length(&mut errors, "/description", &self.description, DESCRIPTION_LENGTH_MAX);
         check_url(&mut errors, "/homepage", self.homepage.as_deref());
+        check_url(&mut errors, "/image_url", self.image_url.as_deref());
+        check_email(&mut errors, "/email", self.email.as_deref());
+        if is_local_government_code(&self.slug) && self.code.as_deref() != Some(self.slug.as_str()) {
+            errors.push(FieldError::new(
+                "/slug",
+                "invalid_slug",
+                "/slug に別の団体のコードは使えません。英字の名前にしてください。",
+                "/slug must not be the code of another body; use a name in letters",
+            ));
+        }
         if let Some(code) = &self.code
             && !is_local_government_code(code)
         {

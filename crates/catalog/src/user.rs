@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organization::check_slug;
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_email, check_length};
 use crate::{FieldError, RecordState};
 
 /// Somebody who may sign in.
@@ -50,18 +51,8 @@ impl UserDraft {
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         check_slug(&mut errors, "/name", &self.name);
-        if let Some(email) = &self.email
-            && !(email.len() <= 320
-                && email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !host.contains('@'))
-                && !email.contains(char::is_whitespace))
-        {
-            errors.push(FieldError::new(
-                "/email",
-                "invalid_email",
-                "/email はメールアドレスの形式（name@example.jp）にしてください。",
-                "/email must be a mail address such as name@example.jp",
-            ));
-        }
+        check_email(&mut errors, "/email", self.email.as_deref());
+        check_length(&mut errors, "/display_name", self.display_name.as_deref().unwrap_or_default(), TITLE_LENGTH_MAX);
         errors
     }
 }

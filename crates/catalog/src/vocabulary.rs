@@ -114,12 +114,27 @@ pub(crate) fn check_length(errors: &mut Vec<FieldError>, field: &str, text: &str
     if text.len() > limit && text.chars().count() > limit {
         errors.push(FieldError::too_long(field, limit));
     }
-    if text.contains('\0') {
+    // Tabs and line breaks are text; the other control characters break XML, terminals and spreadsheets.
+    if let Some(control) = text.chars().find(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        let code = u32::from(control);
         errors.push(FieldError::new(
             field,
             "invalid_character",
-            format!("{field} に使えない文字（NUL）が含まれています。取り除いてください。"),
-            format!("{field} contains a NUL character; remove it"),
+            format!("{field} に使えない制御文字（U+{code:04X}）が含まれています。取り除いてください。"),
+            format!("{field} contains the control character U+{code:04X}; remove it"),
+        ));
+    }
+}
+
+pub(crate) fn check_email(errors: &mut Vec<FieldError>, field: &str, email: Option<&str>) {
+    let Some(text) = email.filter(|text| !text.is_empty()) else { return };
+    let shape = text.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !host.contains('@'));
+    if !shape || text.len() > 320 || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        errors.push(FieldError::new(
+            field,
+            "invalid_email",
+            format!("{field} はメールアドレスの形式（name@example.jp）にしてください。"),
+            format!("{field} must be a mail address such as name@example.jp"),
         ));
     }
 }

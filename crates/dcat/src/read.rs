@@ -231,6 +231,7 @@ impl Reader<'_> {
             NamedOrBlankNode::NamedNode(iri) => self.absolute(iri.as_str()),
             NamedOrBlankNode::BlankNode(_) => None,
         });
+        notices.extend(draft.tidy());
         let errors = draft.check(self.vocabulary);
         if !errors.is_empty() {
             let ja: Vec<&str> = errors.iter().map(|error| error.message.ja.as_str()).collect();

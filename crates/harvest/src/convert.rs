@@ -147,12 +147,13 @@ impl<'a> Record<'a> {
 
     /// The finished record; a failure that names the fields when the draft breaks the catalog's rules.
     pub(crate) fn finish(
-        self,
+        mut self,
         remote_id: String,
         remote_url: Option<String>,
         position: &str,
         raw: String,
     ) -> Result<HarvestedRecord, RecordFailure> {
+        self.notices.extend(self.draft.tidy());
         let errors = self.draft.check(self.vocabulary);
         if errors.is_empty() {
             return Ok(HarvestedRecord { remote_id, alternate_id: None, remote_url, raw, draft: self.draft, notices: self.notices });

@@ -420,10 +420,8 @@ impl Generation {
     fn open(directory: &Path, number: u64, fields: &Fields, settings: &Settings) -> Result<Generation, OpenProblem> {
         let damaged = |error: &dyn std::fmt::Display| OpenProblem::Rebuild(RebuildReason::Damaged(error.to_string()));
         let path = generation_path(directory, number);
-        let mut index = UnsyncedDirectory::open(&path)
-            .map_err(TantivyError::from)
-            .and_then(tantivy::Index::open)
-            .map_err(|error| damaged(&error))?;
+        let mut index =
+            UnsyncedDirectory::open(&path).map_err(TantivyError::from).and_then(tantivy::Index::open).map_err(|error| damaged(&error))?;
         let metas = index.load_metas().map_err(|error| damaged(&error))?;
         let (version, position) = metas.payload.as_deref().and_then(parse_payload).unwrap_or((0, 0));
         if index.schema() != fields.schema || version != ANALYZER_VERSION {

@@ -2,7 +2,7 @@
 //!
 //! `curl 'http://…/datasets?q=避難所'` puts UTF-8 into the request line. RFC 9112 wants it percent-encoded and the HTTP parser below
 //! actix-web refuses it with an empty 400, which helps nobody. So the bytes of a connection's first line that are not ASCII are
-//! percent-encoded on their way in; everything after that line, bodies above all, is passed on untouched. Clients that keep a
+//! percent-encoded on their way in, like the quotation marks and brackets that CKAN's documentation shows in queries; everything after that line, bodies above all, is passed on untouched. Clients that keep a
 //! connection for several requests (browsers, HTTP libraries) encode by themselves.
 
 use std::io;
@@ -15,11 +15,45 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The longest first line that is encoded; the HTTP parser refuses longer ones.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// How the HTTP parser answers what it cannot read, and what is sent instead: it has no words of its own.
+const REFUSALS: [(&[u8], u16, &str, &str); 2] = [
+    (
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
+        400,
+        "HTTP リクエストとして読めません。URL の日本語や記号はパーセントエンコードし、長すぎる URL や壊れたヘッダーがないか確認してください。",
+        "the HTTP request cannot be read; percent-encode non-ASCII characters in the URL and check for an overlong URL or broken headers",
+    ),
+    (
+        b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n",
+        431,
+        "ヘッダーが多すぎるか長すぎます。Cookie などを減らしてください。",
+        "the request has too many or too large headers; send fewer",
+    ),
+];
+
+/// The answer to send in place of a refusal without words; `None` for everything else.
+fn in_words(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (_, status, ja, en) = REFUSALS.iter().find(|(start, ..)| bytes.starts_with(start))?;
+    let text = minato_app::catalog::Text::new(*ja, *en);
+    let status = actix_web::http::StatusCode::from_u16(*status).ok()?;
+    let problem = crate::http::Problem::new(status, "unreadable_request", text, Vec::new());
+    let body = serde_json::to_string(problem.details()).ok()?;
+    let head = format!(
+        "HTTP/1.1 {} {}\r\ncontent-length: {}\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len()
+    );
+    Some([head.into_bytes(), body.into_bytes()].concat())
+}
+
 /// A connection whose first line is made ASCII.
 pub(crate) struct AsciiFirstLine<S> {
     inner: S,
     /// Encoded and not yet handed on.
     ready: BytesMut,
+    /// A refusal in words, not yet sent.
+    answer: BytesMut,
     /// Bytes of the first line seen so far; `None` once it ended.
     seen: Option<usize>,
 }
@@ -27,7 +61,7 @@ pub(crate) struct AsciiFirstLine<S> {
 impl<S> AsciiFirstLine<S> {
     /// Around a new connection.
     pub(crate) fn new(inner: S) -> Self {
-        AsciiFirstLine { inner, ready: BytesMut::new(), seen: Some(0) }
+        AsciiFirstLine { inner, ready: BytesMut::new(), answer: BytesMut::new(), seen: Some(0) }
     }
 
     fn encode(&mut self, bytes: &[u8]) {
@@ -41,7 +75,8 @@ impl<S> AsciiFirstLine<S> {
                 self.seen = None;
             }
             match byte {
-                0x80.. => self.ready.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+                // Not allowed in a URL either, and written by hand all the same: `?q=title:"避難所"`.
+                b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'\\' | b'^' | 0x80.. => self.ready.extend_from_slice(format!("%{byte:02X}").as_bytes()),
                 _ => self.ready.extend_from_slice(&[byte]),
             }
         }
@@ -70,24 +105,42 @@ impl<S: AsyncRead + Unpin> AsyncRead for AsciiFirstLine<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> AsciiFirstLine<S> {
+    /// Sends what is left of a refusal in words.
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.answer.is_empty() {
+            match Pin::new(&mut self.inner).poll_write(context, &self.answer) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.answer.advance(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for AsciiFirstLine<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        std::task::ready!(self.poll_answer(context))?;
+        if let Some(words) = in_words(bytes) {
+            self.answer.extend_from_slice(&words);
+            // Taken as a whole; what does not fit now goes with the flush.
+            if let Poll::Ready(Err(error)) = self.poll_answer(context) {
+                return Poll::Ready(Err(error));
+            }
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_answer(context))?;
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_answer(context))?;
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
@@ -118,7 +171,28 @@ mod tests {
         let request = "GET /?q=避 HTTP/1.1\r\nx: 難\r\n\r\n所".as_bytes();
         let expected = ["GET /?q=%E9%81%BF HTTP/1.1\r\nx: 難\r\n\r\n所".as_bytes()].concat();
         assert_eq!(through(&[request]).await, expected);
+        let quoted = b"GET /?q=title:\"a\"&f=[\"b\"] HTTP/1.1\r\nx: \"y\"\r\n\r\n";
+        let expected_quoted = b"GET /?q=title:%22a%22&f=[%22b%22] HTTP/1.1\r\nx: \"y\"\r\n\r\n";
+        assert_eq!(through(&[quoted]).await, expected_quoted);
         assert_eq!(through(&[&request[..9], &request[9..10], &request[10..]]).await, expected);
+    }
+
+    #[tokio::test]
+    async fn refusals_without_words_get_words() {
+        use tokio::io::AsyncWriteExt;
+        let (mut client, server) = tokio::io::duplex(64);
+        let written = tokio::spawn(async move {
+            let mut connection = AsciiFirstLine::new(server);
+            connection.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+            connection.shutdown().await.unwrap();
+        });
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.unwrap();
+        written.await.unwrap();
+        let (head, body) = read.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        assert!(body.contains("unreadable_request"));
+        assert_eq!(in_words(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 12\r\n"), None);
     }
 
     #[tokio::test]

@@ -274,7 +274,7 @@ pub fn list_outcomes(
     if let Some(after) = after {
         query = query.filter(harvest_outcome::remote_id.gt(after));
     }
-    let rows: Vec<(String, String, String, Option<String>, Option<String>)> = query.load(conn)?;
+    let rows: Vec<OutcomeRow> = query.load(conn)?;
     rows.into_iter()
         .map(|(_, remote_id, outcome, cause, dataset_id)| {
             Ok(HarvestRecordReport {
@@ -286,6 +286,9 @@ pub fn list_outcomes(
         })
         .collect()
 }
+
+/// Run, remote id, outcome, cause, dataset id.
+type OutcomeRow = (String, String, String, Option<String>, Option<String>);
 
 fn parse_outcome(text: &str) -> Result<RecordOutcome> {
     use RecordOutcome::*;

@@ -108,6 +108,8 @@ CREATE TABLE dataset (
     UNIQUE (organization_id, identifier)
 );
 CREATE INDEX dataset_updated ON dataset (updated, id);
+CREATE INDEX dataset_standard_dataset ON dataset (standard_dataset, updated);
+CREATE INDEX dataset_organization_id ON dataset (organization_id, updated);
 
 -- Names a dataset had before; they go on leading to it.
 CREATE TABLE dataset_alias (

@@ -47,12 +47,12 @@ fn every_site_arrives_whole_and_a_second_run_changes_nothing() {
         let run = app.harvest(&system(), &site.slug, |_| {}).unwrap();
         assert_eq!(count(app, &site.slug), site.expected_datasets, "{} {run:?}", site.slug);
         assert_eq!(usize::try_from(run.counts.failed).unwrap(), site.expected_failures, "{} {run:?}", site.slug);
-        let last = app.store().read(|conn| minato_app::store::history::last_seq(conn)).unwrap();
+        let last = app.store().read(minato_app::store::history::last_seq).unwrap();
         let again = app.harvest(&system(), &site.slug, |_| {}).unwrap();
         let expected =
             HarvestCounts { unchanged: i64::try_from(site.expected_datasets).unwrap(), failed: run.counts.failed, ..Default::default() };
         assert_eq!(again.counts, expected, "{}", site.slug);
-        assert_eq!(app.store().read(|conn| minato_app::store::history::last_seq(conn)).unwrap(), last, "{}", site.slug);
+        assert_eq!(app.store().read(minato_app::store::history::last_seq).unwrap(), last, "{}", site.slug);
     }
 }
 

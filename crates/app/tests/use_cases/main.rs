@@ -1,5 +1,8 @@
 //! The use-cases over a real database, index and blob store, and harvests over the stub sites.
 
+// A helper of a test fails the test.
+#![allow(clippy::unwrap_used)]
+
 mod counting;
 mod dataset;
 mod harvest;

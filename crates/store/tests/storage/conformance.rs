@@ -79,9 +79,9 @@ fn migrations_go_up_down_and_up(database: &Database) {
     let store = &database.store;
     assert!(!store.has_pending_migrations().unwrap());
     assert_eq!(store.revert_migrations().unwrap().len(), 2);
-    assert!(store.read(|conn| organization::all(conn)).is_err());
+    assert!(store.read(organization::all).is_err());
     assert_eq!(store.migrate().unwrap().len(), 2);
-    assert_eq!(store.read(|conn| organization::all(conn)).unwrap(), vec![]);
+    assert_eq!(store.read(organization::all).unwrap(), vec![]);
 }
 
 fn organizations_are_saved_listed_and_kept_unique(database: &Database) {
@@ -114,9 +114,9 @@ fn a_dataset_comes_back_as_it_was_saved(database: &Database) {
     assert_eq!(store.read(|conn| dataset::find(conn, new.id)).unwrap().as_ref(), Some(&new));
     assert_eq!(store.read(|conn| dataset::find_by_slug(conn, "hinan")).unwrap().as_ref(), Some(&new));
     assert_eq!(store.read(|conn| dataset::find_many(conn, &[new.id, new_id()])).unwrap(), vec![new.clone()]);
-    assert_eq!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap().len(), 2);
-    assert_eq!(store.read(|conn| dataset::count_by_theme(conn)).unwrap(), vec![("gr_1400".to_owned(), 1)]);
-    assert_eq!(store.read(|conn| dataset::count_by_organization(conn)).unwrap(), vec![(owner.id, 1)]);
+    assert_eq!(store.read(dataset::count_by_keyword).unwrap().len(), 2);
+    assert_eq!(store.read(dataset::count_by_theme).unwrap(), vec![("gr_1400".to_owned(), 1)]);
+    assert_eq!(store.read(dataset::count_by_organization).unwrap(), vec![(owner.id, 1)]);
     assert_eq!(store.read(|conn| dataset::find(conn, new_id())).unwrap(), None);
 }
 
@@ -132,11 +132,11 @@ fn a_stale_save_is_refused_and_leaves_nothing(database: &Database) {
     let mut third = first.clone();
     third.revision = 2;
     third.content.keywords.push("迷子".to_owned());
-    let before = store.read(|conn| history::last_seq(conn)).unwrap();
+    let before = store.read(history::last_seq).unwrap();
     let error = save(store, &third, Some(&first)).unwrap_err();
     assert!(matches!(error, Error::Stale { .. }), "{error}");
-    assert_eq!(store.read(|conn| history::last_seq(conn)).unwrap(), before);
-    assert!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap().is_empty());
+    assert_eq!(store.read(history::last_seq).unwrap(), before);
+    assert!(store.read(dataset::count_by_keyword).unwrap().is_empty());
 }
 
 fn every_save_leaves_revision_audit_event_and_change(database: &Database) {
@@ -218,7 +218,7 @@ fn scope_hides_what_is_not_open(database: &Database) {
     assert_eq!(count(Scope::Everything), 6);
     let by_keyword = |keyword: &str| DatasetFilter { keyword: Some(keyword.to_owned()), ..Default::default() };
     assert_eq!(store.read(|conn| dataset::count(conn, &by_keyword("秘密"))).unwrap(), 0);
-    assert_eq!(store.read(|conn| dataset::count_by_keyword(conn)).unwrap(), vec![("共通".to_owned(), 2)]);
+    assert_eq!(store.read(dataset::count_by_keyword).unwrap(), vec![("共通".to_owned(), 2)]);
 }
 
 fn identifiers_are_unique_within_an_organization(database: &Database) {
@@ -255,7 +255,7 @@ fn distributions_survive_removal(database: &Database) {
     save(store, &second, Some(&first)).unwrap();
     assert_eq!(store.read(|conn| distribution::find_dataset(conn, id)).unwrap(), Some((first.id, false)));
     assert_eq!(store.read(|conn| distribution::versions(conn, id)).unwrap(), vec![version]);
-    assert_eq!(store.read(|conn| distribution::all_hashes(conn)).unwrap().len(), 1);
+    assert_eq!(store.read(distribution::all_hashes).unwrap().len(), 1);
     let mut stolen = new_dataset(owner.id, "two", serde_json::json!({"title": "x", "distributions": [{"title": "f"}]}));
     stolen.content.distributions[0].id = id;
     assert!(matches!(save(store, &stolen, None), Err(Error::Taken { noun: "distribution", .. })));
@@ -264,7 +264,7 @@ fn distributions_survive_removal(database: &Database) {
 fn the_change_log_has_no_gaps_under_concurrent_writers(database: &Database) {
     let store = &database.store;
     let owner = save_organization(store, "kure");
-    let first = store.read(|conn| history::last_seq(conn)).unwrap();
+    let first = store.read(history::last_seq).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
