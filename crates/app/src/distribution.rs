@@ -6,7 +6,7 @@ use minato_catalog::{
     Action, Dataset, DatasetDraft, Distribution, DistributionDraft, FieldError, FileVersion, Noun, Role, Text, Viewer, format_of_file_name,
     from_value, merge_patch, new_id, normalize_format,
 };
-use minato_files::{Blob, Detected};
+use minato_files::{Detected, Upload};
 use minato_store::{AnyConnection, dataset, distribution, history};
 use uuid::Uuid;
 
@@ -25,11 +25,11 @@ pub struct FoundDistribution {
     pub distribution: Distribution,
 }
 
-/// A file that lies in the blob store already and becomes a version of a distribution.
-#[derive(Debug, Clone)]
+/// A file that was received whole and becomes a version of a distribution. Dropped or refused, it leaves nothing behind.
+#[derive(Debug)]
 pub struct FileUpload {
-    /// Where its bytes are.
-    pub blob: Blob,
+    /// Its bytes, not kept yet.
+    pub upload: Upload,
     /// As the publisher named it; sanitized here.
     pub file_name: String,
     /// What name and bytes say it is.
@@ -176,6 +176,7 @@ impl App {
             let value = place.clone();
             distribution::add_version(conn, id, &version)?;
             let change = self.save_content(conn, context, &before, after)?;
+            keep(context, upload)?;
             Ok(Change { value, status: Status::Created, seq: change.seq })
         })
     }
@@ -208,6 +209,7 @@ impl App {
             after.content.distributions.push(new.clone());
             let change = self.save_content(conn, context, &before, after)?;
             distribution::add_version(conn, id, &version)?;
+            keep(context, upload)?;
             Ok(Change { value: new, status: Status::Created, seq: change.seq })
         })
     }
@@ -216,8 +218,8 @@ impl App {
         let last = distribution::versions(conn, id)?.first().map_or(0, |version| version.version);
         Ok(FileVersion {
             version: last + 1,
-            sha256: upload.blob.sha256.clone(),
-            byte_size: i64::try_from(upload.blob.byte_size).map_err(Error::internal)?,
+            sha256: upload.upload.sha256(),
+            byte_size: i64::try_from(upload.upload.byte_size()).map_err(Error::internal)?,
             file_name: minato_files::sanitize_file_name(&upload.file_name),
             media_type: upload.detected.media_type.clone(),
             created: self.now(),
@@ -277,8 +279,16 @@ impl App {
     }
 }
 
+/// Keeps the bytes, as the last step of a change that nothing refused.
+fn keep(context: &Context, upload: FileUpload) -> Result<()> {
+    if !context.dry_run {
+        upload.upload.finish()?;
+    }
+    Ok(())
+}
+
 fn check_upload(upload: &FileUpload) -> Result<()> {
-    if upload.blob.byte_size == 0 {
+    if upload.upload.byte_size() == 0 {
         return Err(Error::invalid(FieldError::new(
             "/file",
             "empty",

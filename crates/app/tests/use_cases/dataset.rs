@@ -109,7 +109,7 @@ fn upload(app: &App, name: &str, bytes: &[u8]) -> FileUpload {
     let mut upload = app.blobs().begin(1_000_000).unwrap();
     upload.write(bytes).unwrap();
     let detected = minato_app::files::detect_media_type(name, upload.head());
-    FileUpload { blob: upload.finish().unwrap(), file_name: name.to_owned(), detected, accept_mismatch: false }
+    FileUpload { upload, file_name: name.to_owned(), detected, accept_mismatch: false }
 }
 
 #[test]
