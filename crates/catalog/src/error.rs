@@ -126,7 +126,11 @@ fn json_error(field: String, error: &serde_json::Error) -> FieldError {
             FieldError::new(
                 field,
                 "invalid_json",
-                format!("JSON として読めません（{} 行 {} 文字目付近）。括弧・引用符・文字コード（UTF-8）を確認してください。", error.line(), error.column()),
+                format!(
+                    "JSON として読めません（{} 行 {} 文字目付近）。括弧・引用符・文字コード（UTF-8）を確認してください。",
+                    error.line(),
+                    error.column()
+                ),
                 format!("the body is not valid JSON: {detail}; check brackets, quotes and that it is UTF-8"),
             )
         }
@@ -184,10 +188,7 @@ fn named(detail: &str, start: &str) -> Option<(String, String)> {
 fn kind_wanted(detail: &str) -> Option<(String, String)> {
     let both = |ja: &str, en: &str| Some((ja.to_owned(), en.to_owned()));
     if detail.starts_with("UUID parsing failed") {
-        return both(
-            "UUID（例: 01890a5d-ac96-774b-bcce-b302099a8057）",
-            "a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
-        );
+        return both("UUID（例: 01890a5d-ac96-774b-bcce-b302099a8057）", "a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057");
     }
     if ["input contains invalid characters", "premature end of input", "input is out of range", "trailing input"].contains(&detail) {
         return both("日付または日時（例: 2026-04-01、2026-04-01T09:00:00Z）", "a date or time such as 2026-04-01 or 2026-04-01T09:00:00Z");

@@ -161,6 +161,16 @@ impl Upload {
         self.byte_size
     }
 
+    /// SHA-256 of the bytes so far, lower-case hexadecimal: the name the blob would get.
+    pub fn sha256(&self) -> String {
+        hex(self.hash.clone())
+    }
+
+    /// Forces the bytes so far to the disk, so that [`Upload::finish`] has little left to wait for.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.file.as_file().sync_all().map_err(io("flush", self.file.path()))
+    }
+
     /// Makes the bytes a blob that survives a power cut. When there is one with the same bytes, that one is kept.
     pub fn finish(self) -> Result<Blob, Error> {
         let blob = Blob { sha256: hex(self.hash), byte_size: self.byte_size };
@@ -266,6 +276,8 @@ mod tests {
         let (_dir, store) = store();
         let mut upload = store.begin(10).unwrap();
         upload.write(b"abc").unwrap();
+        upload.flush().unwrap();
+        assert_eq!((upload.sha256().as_str(), upload.byte_size()), (ABC, 3));
         assert_eq!(incoming(&store), 1);
         drop(upload);
         assert_eq!(incoming(&store), 0);

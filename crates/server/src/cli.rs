@@ -257,7 +257,9 @@ fn harvest(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
     match command {
         HarvestCommand::List => {
             for status in app.source_statuses(&Viewer::system("cli"))? {
-                let last = status.last_run.map_or_else(|| "-".to_owned(), |run| format!("{} {}", run.status.as_str(), run.created.format("%Y-%m-%d %H:%M")));
+                let last = status
+                    .last_run
+                    .map_or_else(|| "-".to_owned(), |run| format!("{} {}", run.status.as_str(), run.created.format("%Y-%m-%d %H:%M")));
                 let draft = &status.source.draft;
                 println!("{}\t{}\t{}\t{}\t{last}", draft.slug, draft.kind.as_str(), draft.url, status.records);
             }
@@ -279,7 +281,10 @@ fn harvest(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
                     "{}: {}",
                     run.status.as_str(),
                     say(
-                        &format!("追加 {} 更新 {} 変更なし {} 保留 {} 取り下げ {} 失敗 {}", c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed),
+                        &format!(
+                            "追加 {} 更新 {} 変更なし {} 保留 {} 取り下げ {} 失敗 {}",
+                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
+                        ),
                         &format!(
                             "added {} updated {} unchanged {} suspect {} archived {} failed {}",
                             c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
@@ -301,10 +306,17 @@ fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {
         UserCommand::Create { name, email, admin } => {
             let draft = UserDraft { name, display_name: None, email, admin };
             let user = app.create::<User>(&context, None, draft)?.value;
-            println!("{}", say(&format!("利用者「{}」を作成しました（{}）。", user.draft.name, user.id), &format!("user {} created ({})", user.draft.name, user.id)));
+            println!(
+                "{}",
+                say(
+                    &format!("利用者「{}」を作成しました（{}）。", user.draft.name, user.id),
+                    &format!("user {} created ({})", user.draft.name, user.id)
+                )
+            );
         }
         UserCommand::List => {
-            let page = app.list::<User>(&context.viewer, minato_app::store::ListFilter { archived: true, limit: 1000, ..Default::default() })?;
+            let page =
+                app.list::<User>(&context.viewer, minato_app::store::ListFilter { archived: true, limit: 1000, ..Default::default() })?;
             for user in page.items {
                 let flags = [(user.draft.admin, "admin"), (user.state == RecordState::Archived, "archived")];
                 let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
@@ -314,7 +326,13 @@ fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {
         UserCommand::Join { name, organization, role } => {
             let role = Role::parse(&role).context("role must be viewer, editor, publisher or administrator")?;
             app.set_member(&context, &organization, &name, role)?;
-            println!("{}", say(&format!("{name} を {organization} の {} にしました。", role.as_str()), &format!("{name} is {} of {organization}", role.as_str())));
+            println!(
+                "{}",
+                say(
+                    &format!("{name} を {organization} の {} にしました。", role.as_str()),
+                    &format!("{name} is {} of {organization}", role.as_str())
+                )
+            );
         }
     }
     Ok(())
@@ -349,7 +367,11 @@ fn import(app: &App, directory: &std::path::Path) -> anyhow::Result<ExitCode> {
     let bar = spinner();
     let report = app.import(directory, "import", |counts| bar.set_message(counted(counts)))?;
     bar.finish_and_clear();
-    println!("{} {}", counted(report.taken), say(&format!("（変更なし {} 件）", report.unchanged), &format!("({} unchanged)", report.unchanged)));
+    println!(
+        "{} {}",
+        counted(report.taken),
+        say(&format!("（変更なし {} 件）", report.unchanged), &format!("({} unchanged)", report.unchanged))
+    );
     for (line, cause) in &report.failures {
         eprintln!("{}", say(&format!("{line} 行目: {cause}"), &format!("line {line}: {cause}")));
     }
@@ -408,8 +430,12 @@ fn spinner() -> ProgressBar {
 }
 
 fn log_to_stderr(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MINATO_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    use tracing_subscriber::EnvFilter;
+    // The HTTP parser calls each malformed request an error of its own; the client is told, the log need not be.
+    let default = || EnvFilter::new(format!("{default},actix_http=off"));
+    let filter = EnvFilter::try_from_env("MINATO_LOG").unwrap_or_else(|_| default());
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Set already only in tests that call the command line twice.
     let _ = subscriber.try_init();
 }

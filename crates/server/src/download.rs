@@ -12,6 +12,7 @@ use bytes::Bytes;
 use minato_app::catalog::{Channel, FieldError, FileVersion, Text, Viewer};
 use minato_app::{App, Error, FileRequest, FoundDistribution};
 
+use crate::api::only_get;
 use crate::http::{Asker, Problem, Shared, client_address, if_none_match};
 
 /// Files up to this size are kept in memory after the first download.
@@ -26,12 +27,23 @@ pub fn configure(service: &mut web::ServiceConfig) {
     let files = web::Data::new(KeptFiles::default());
     service
         .app_data(files)
-        .service(web::resource("/d/{id}").route(web::get().to(download_distribution)).route(web::head().to(download_distribution)))
-        .service(web::resource("/d/{id}/{version}").route(web::get().to(download_version)).route(web::head().to(download_version)))
+        .service(
+            web::resource("/d/{id}")
+                .route(web::get().to(download_distribution))
+                .route(web::head().to(download_distribution))
+                .default_service(web::to(only_get)),
+        )
+        .service(
+            web::resource("/d/{id}/{version}")
+                .route(web::get().to(download_version))
+                .route(web::head().to(download_version))
+                .default_service(web::to(only_get)),
+        )
         .service(
             web::resource("/datasets/{dataset}/download/{id}/{file_name}")
                 .route(web::get().to(download_file))
-                .route(web::head().to(download_file)),
+                .route(web::head().to(download_file))
+                .default_service(web::to(only_get)),
         );
 }
 
@@ -55,6 +67,7 @@ impl Default for KeptFiles {
         (status = 206, description = "The part that `Range` asks for", content_type = "application/octet-stream"),
         (status = 302, description = "The file is at the publisher; follow `Location`"),
         (status = 304, description = "The client has it already (`If-None-Match`, `If-Modified-Since`)"),
+        (status = 401, description = "An invalid token", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 404, description = "No such distribution", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 410, description = "Withdrawn", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 416, description = "The range is outside the file", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
@@ -77,6 +90,7 @@ pub async fn download_distribution(
         (status = 200, description = "The file", content_type = "application/octet-stream"),
         (status = 206, description = "The part that `Range` asks for", content_type = "application/octet-stream"),
         (status = 304, description = "The client has it already"),
+        (status = 401, description = "An invalid token", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 404, description = "No such distribution or version", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 410, description = "Withdrawn", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
         (status = 416, description = "The range is outside the file", body = crate::http::ProblemDetails, content_type = "application/problem+json"),
@@ -93,7 +107,8 @@ pub async fn download_version(
     let viewer = asker.0.clone();
     let versions = state.run(move |app| app.versions(&viewer, &id)).await?;
     let wanted: Option<i64> = number.parse().ok();
-    let version = versions.into_iter().find(|version| Some(version.version) == wanted).ok_or_else(|| Error::not_found("version", number))?;
+    let version =
+        versions.into_iter().find(|version| Some(version.version) == wanted).ok_or_else(|| Error::not_found("version", number))?;
     answer(&request, &state, &files, &asker.0, found, Some(version)).await
 }
 
@@ -258,7 +273,14 @@ fn read_part(file: Arc<File>, first: u64, length: u64) -> impl futures_util::Str
     })
 }
 
-async fn count(request: &HttpRequest, state: &Shared, viewer: &Viewer, found: &FoundDistribution, status: StatusCode, channel: Channel) -> Result<(), Problem> {
+async fn count(
+    request: &HttpRequest,
+    state: &Shared,
+    viewer: &Viewer,
+    found: &FoundDistribution,
+    status: StatusCode,
+    channel: Channel,
+) -> Result<(), Problem> {
     if !found.dataset.is_open() {
         // What is not public is no publication; its downloads are no figure.
         return Ok(());

@@ -67,7 +67,7 @@ pub struct Answer {
 impl Default for AnswerCache {
     fn default() -> Self {
         let weight = |key: &String, answer: &Answer| u32::try_from(key.len() + answer.body.len() + 200).unwrap_or(u32::MAX);
-        AnswerCache { answers: moka::sync::Cache::builder().weigher(weight).max_capacity(24 * 1024 * 1024).build() }
+        AnswerCache { answers: moka::sync::Cache::builder().weigher(weight).max_capacity(12 * 1024 * 1024).build() }
     }
 }
 
@@ -80,6 +80,8 @@ impl AnswerCache {
 
     /// Keeps an answer; `generation` was read before what it was made of.
     pub fn put(&self, key: String, generation: u64, keep: Duration, body: Bytes, content_type: &'static str, etag: String) -> Answer {
+        // A body that grew while it was written holds up to twice its length.
+        let body = Bytes::copy_from_slice(&body);
         let answer = Answer { generation, until: Instant::now() + keep, body, content_type, etag };
         self.answers.insert(key, answer.clone());
         answer
@@ -146,8 +148,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let payload = payload.take();
         Box::pin(async move {
+            if let Some(coding) = coding.filter(|coding| !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity")) {
+                return Err(Problem::unsupported_encoding(&coding));
+            }
             let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             if !(essence.is_empty() || essence == "application/json" || essence.ends_with("+json")) {
                 return Err(Problem::unsupported_media_type(&essence, "application/json"));
@@ -160,10 +166,17 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-/// Reads a body whole, refusing more than `limit` bytes.
-pub async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+/// Longest wait for the next part of a body.
+pub const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Reads a body whole, refusing more than `limit` bytes and one that stalls.
+pub async fn read_body(payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    read_within(payload, limit, STALL_MAX).await
+}
+
+async fn read_within(mut payload: Payload, limit: usize, stall: Duration) -> Result<Bytes, Problem> {
     let mut body = web::BytesMut::new();
-    while let Some(chunk) = payload.next().await {
+    while let Some(chunk) = tokio::time::timeout(stall, payload.next()).await.map_err(|_| Problem::timed_out())? {
         let chunk = chunk.map_err(|error| Problem::cut_off(&error.to_string()))?;
         if body.len() + chunk.len() > limit {
             return Err(Error::TooLarge { limit: limit as u64 }.into());
@@ -194,16 +207,58 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     }
 }
 
-/// The revision that `If-Match` names: `Ok(None)` for `*`. Without the header, [`Error::PreconditionRequired`].
-pub fn required_if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Err(Error::PreconditionRequired.into()) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+/// What `If-Match` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatchHeader {
+    /// `*`: whatever is there, but something.
+    Existing,
+    /// One of these revisions; at least one. A tag that is none of ours is -1, which no revision has.
+    OneOf(Vec<i64>),
+}
+
+/// The `If-Match` of a request (RFC 9110 §13.1.1): `*` or a list of entity tags.
+///
+/// Weak tags count as strong ones, as proxies that compress weaken them; a bare revision counts as its tag.
+pub fn if_match_of(headers: &HeaderMap) -> Result<Option<IfMatchHeader>, Problem> {
+    let mut lines = headers.get_all(header::IF_MATCH).peekable();
+    if lines.peek().is_none() {
         return Ok(None);
     }
-    let tag = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
-    // A tag that is no number is none of ours, so it cannot match.
-    Ok(Some(tag.parse().unwrap_or(-1)))
+    let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap_or("?").trim()).collect();
+    let parsed = if lines == ["*"] { Some(IfMatchHeader::Existing) } else { entity_tags(&lines.join(",")).map(IfMatchHeader::OneOf) };
+    match parsed {
+        Some(parsed) => Ok(Some(parsed)),
+        None => Err(Error::invalid(FieldError::new(
+            "If-Match",
+            "invalid_header",
+            "If-Match ヘッダーが正しくありません。GET で得た ETag（例: \"3\"）か * を指定してください。",
+            "If-Match is malformed; send the ETag of a GET (for example \"3\") or *",
+        ))
+        .into()),
+    }
+}
+
+/// The revisions of a list of entity tags; `None` when it is malformed or empty.
+fn entity_tags(list: &str) -> Option<Vec<i64>> {
+    let mut revisions = Vec::new();
+    let mut rest = list.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let (tag, after) = match rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"') {
+            Some(opened) => opened.split_once('"')?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let bare = rest[..end].trim_end();
+                bare.bytes().all(|byte| byte.is_ascii_digit()).then_some((bare, &rest[end..]))?
+            }
+        };
+        revisions.push(tag.parse().unwrap_or(-1));
+        let after = after.trim_start_matches([' ', '\t']);
+        if !(after.is_empty() || after.starts_with(',')) {
+            return None;
+        }
+        rest = after.trim_start_matches([' ', '\t', ',']);
+    }
+    (!revisions.is_empty()).then_some(revisions)
 }
 
 /// Whether `If-None-Match` has this entity tag.
@@ -219,7 +274,13 @@ pub fn etag(revision: i64) -> String {
 }
 
 /// The context of a change over HTTP: who, `dry_run`, `If-Match`, `Idempotency-Key`.
-pub fn context(viewer: Viewer, request: &HttpRequest, body_hash: &str, dry_run: bool, expected: Option<i64>) -> Result<Context, Problem> {
+pub fn context(
+    viewer: Viewer,
+    request: &HttpRequest,
+    body_hash: &str,
+    dry_run: bool,
+    if_match: Option<IfMatchHeader>,
+) -> Result<Context, Problem> {
     let idempotency = match request.headers().get("idempotency-key") {
         None => None,
         Some(key) => {
@@ -237,7 +298,13 @@ pub fn context(viewer: Viewer, request: &HttpRequest, body_hash: &str, dry_run: 
             Some(Idempotency { key: key.to_owned(), request_hash: hex(&Sha256::digest(identity.as_bytes())) })
         }
     };
-    Ok(Context { viewer, dry_run, expected, idempotency })
+    let must_exist = if_match.is_some();
+    let mut revisions = match if_match {
+        Some(IfMatchHeader::OneOf(revisions)) => revisions.into_iter(),
+        Some(IfMatchHeader::Existing) | None => Vec::new().into_iter(),
+    };
+    let expected = revisions.next();
+    Ok(Context { viewer, dry_run, expected, or_expected: revisions.collect(), must_exist, idempotency })
 }
 
 /// The answer to a change: 201 for something new, else 200, with `ETag` and, for a repeated key, `Idempotency-Replayed`.
@@ -266,7 +333,11 @@ pub fn client_address(request: &HttpRequest, settings: &ServerSettings) -> IpAdd
     }
     let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
     // The last address that is not itself a trusted proxy.
-    forwarded.rsplit(',').filter_map(|text| text.trim().parse().ok()).find(|address| !settings.trusted_proxies.contains(address)).unwrap_or(peer)
+    forwarded
+        .rsplit(',')
+        .filter_map(|text| text.trim().parse().ok())
+        .find(|address| !settings.trusted_proxies.contains(address))
+        .unwrap_or(peer)
 }
 
 /// Lower-case hexadecimal.
@@ -327,6 +398,16 @@ impl Problem {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text, Vec::new())
     }
 
+    /// The body is compressed in a way that is not read here.
+    pub fn unsupported_encoding(given: &str) -> Self {
+        let given: String = given.chars().take(100).collect();
+        let text = Text::new(
+            format!("Content-Encoding「{given}」は受け付けていません。圧縮せずに送ってください。"),
+            format!("Content-Encoding `{given}` is not accepted here; send the body uncompressed"),
+        );
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text, Vec::new())
+    }
+
     /// The body ended before its end.
     pub fn cut_off(cause: &str) -> Self {
         tracing::debug!(cause, "body cut off");
@@ -335,6 +416,28 @@ impl Problem {
             "the body was cut off or is malformed; nothing was saved, send it again",
         );
         Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", text, Vec::new())
+    }
+
+    /// The body did not go on for too long. The connection ends with it: what is still to come cannot be told from a next request.
+    pub fn timed_out() -> Self {
+        let text = Text::new(
+            "送信が途中で止まったため中断しました。何も保存していません。通信状態を確認して、もう一度送ってください。",
+            "the body stopped arriving, so this was given up; nothing was saved, check the connection and send it again",
+        );
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", text, Vec::new())
+    }
+
+    /// The same for one distribution on its own: its fields are named from itself, not from the list of its dataset.
+    pub fn of_distribution(mut self) -> Self {
+        let details = &mut self.details;
+        for error in &mut details.errors {
+            let Some(place) = distribution_place(&error.field).map(str::to_owned) else { continue };
+            error.field = error.field[place.len()..].to_owned();
+            for text in [&mut error.message.ja, &mut error.message.en, &mut details.detail, &mut details.detail_en] {
+                *text = text.replace(&format!("{place}/"), "/");
+            }
+        }
+        self
     }
 
     /// There is no such path.
@@ -358,6 +461,14 @@ impl Problem {
     }
 }
 
+/// `/distributions/3` at the beginning of a field.
+fn distribution_place(field: &str) -> Option<&str> {
+    let rest = field.strip_prefix("/distributions/")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let end = field.len() - rest.len() + digits;
+    (digits > 0 && (end == field.len() || field[end..].starts_with('/'))).then_some(&field[..end])
+}
+
 /// The one place where kinds of error get their status.
 fn status_of(error: &Error) -> StatusCode {
     match error {
@@ -365,7 +476,11 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Gone { .. } => StatusCode::GONE,
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::Invalid(errors) if errors.iter().any(|error| matches!(error.code.as_str(), "invalid_json" | "invalid_parameter" | "invalid_query" | "invalid_cursor" | "invalid_header")) => {
+        Error::Invalid(errors)
+            if errors.iter().any(|error| {
+                matches!(error.code.as_str(), "invalid_json" | "invalid_parameter" | "invalid_query" | "invalid_cursor" | "invalid_header")
+            }) =>
+        {
             StatusCode::BAD_REQUEST
         }
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -385,6 +500,7 @@ fn title(status: StatusCode) -> &'static str {
         403 => "権限がありません",
         404 => "見つかりません",
         405 => "この操作は使えません",
+        408 => "時間内に届きませんでした",
         409 => "ほかのデータと競合しています",
         410 => "公開を終了しました",
         412 => "ほかの人が先に更新しました",
@@ -437,9 +553,63 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            response.force_close();
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, "5"));
         }
         response.body(serde_json::to_string(&*self.details).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn if_match_is_a_star_or_a_list_of_tags() {
+        for (value, expected) in [
+            ("*", Some(IfMatchHeader::Existing)),
+            ("\"3\"", Some(IfMatchHeader::OneOf(vec![3]))),
+            (" W/\"3\" , \"x,y\",, 5", Some(IfMatchHeader::OneOf(vec![3, -1, 5]))),
+            ("\"\"", Some(IfMatchHeader::OneOf(vec![-1]))),
+            ("", None),
+            (",", None),
+            ("abc", None),
+            ("\"3", None),
+            ("\"3\" \"4\"", None),
+            ("*, \"3\"", None),
+        ] {
+            let request = TestRequest::default().insert_header((header::IF_MATCH, value)).to_http_request();
+            match (if_match_of(request.headers()), expected) {
+                (Ok(found), Some(expected)) => assert_eq!(found, Some(expected), "{value}"),
+                (Err(problem), None) => {
+                    assert_eq!((problem.status().as_u16(), problem.details().errors[0].field.as_str()), (400, "If-Match"), "{value}");
+                }
+                (found, _) => panic!("{value}: {found:?}"),
+            }
+        }
+        assert_eq!(if_match_of(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_distribution_alone_is_no_item_of_a_list() {
+        let wrong = FieldError::too_long("/distributions/12/title", 500);
+        let problem = Problem::from(Error::invalid(wrong)).of_distribution();
+        let details = problem.details();
+        assert_eq!(details.errors, [FieldError::too_long("/title", 500)]);
+        assert_eq!(details.detail_en, details.errors[0].message.en);
+        let other = Problem::from(Error::invalid(FieldError::required("/distributions/x"))).of_distribution();
+        assert_eq!(other.details().errors[0].field, "/distributions/x");
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_stalls_is_given_up() {
+        let silent: actix_http::BoxedPayloadStream = Box::pin(futures_util::stream::pending());
+        let problem = read_within(Payload::Stream { payload: silent }, 10, Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!((problem.status().as_u16(), problem.details().kind.as_str()), (408, "timeout"));
     }
 }

@@ -76,7 +76,9 @@ impl<S> AsciiFirstLine<S> {
             }
             match byte {
                 // Not allowed in a URL either, and written by hand all the same: `?q=title:"避難所"`.
-                b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'\\' | b'^' | 0x80.. => self.ready.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+                b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'\\' | b'^' | 0x80.. => {
+                    self.ready.extend_from_slice(format!("%{byte:02X}").as_bytes())
+                }
                 _ => self.ready.extend_from_slice(&[byte]),
             }
         }

@@ -6,22 +6,31 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::{AppConfig, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers};
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers, Next, from_fn};
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, web};
 use minato_app::App;
 use minato_app::catalog::Text;
 
+use crate::api::only_get;
 use crate::config::ServerSettings;
 use crate::http::{AnswerCache, Problem, State};
 use crate::listen::AsciiFirstLine;
 
+/// Most threads of each worker that wait for database, index or disk.
+const BLOCKING_THREADS_MAX: usize = 24;
+
+/// Most sources harvested at once: a slow one holds up nobody but itself.
+const HARVESTS_MAX: usize = 4;
+
 /// All routes of all faces.
 pub fn routes(service: &mut web::ServiceConfig) {
     service
-        .route("/healthz", web::get().to(health))
-        .route("/readyz", web::get().to(ready))
+        .service(web::resource("/healthz").route(web::get().to(health)).route(web::head().to(health)).default_service(web::to(only_get)))
+        .service(web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)).default_service(web::to(only_get)))
         .configure(crate::download::configure)
         .configure(crate::api::configure)
         .configure(crate::ckan::configure)
@@ -34,11 +43,17 @@ pub fn state(app: App, settings: Arc<ServerSettings>) -> web::Data<State> {
 }
 
 /// Serves until interrupted. `listening` is called with the address once connections are accepted.
-pub async fn serve(app: App, settings: ServerSettings, work_on_harvests: bool, listening: impl FnOnce(std::net::SocketAddr)) -> anyhow::Result<()> {
+pub async fn serve(
+    app: App,
+    settings: ServerSettings,
+    work_on_harvests: bool,
+    listening: impl FnOnce(std::net::SocketAddr),
+) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let shared = state(app.clone(), settings.clone());
-    let listener = std::net::TcpListener::bind(settings.listen)
-        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}; another program may use the port, choose one with --listen", settings.listen))?;
+    let listener = std::net::TcpListener::bind(settings.listen).map_err(|error| {
+        anyhow::anyhow!("cannot listen on {}: {error}; another program may use the port, choose one with --listen", settings.listen)
+    })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let host = address.to_string();
@@ -49,6 +64,7 @@ pub async fn serve(app: App, settings: ServerSettings, work_on_harvests: bool, l
             .app_data(web::PayloadConfig::new(crate::http::JSON_BYTES_MAX))
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
             .wrap(ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, method_not_allowed))
+            .wrap(from_fn(cross_origin))
             .configure(routes)
             .default_service(web::to(no_route));
         let app = map_config(app.into_factory().map_err(|error| actix_web::Error::from(error).error_response()), |_| AppConfig::default());
@@ -66,21 +82,53 @@ pub async fn serve(app: App, settings: ServerSettings, work_on_harvests: bool, l
         })
         .and_then(http)
     };
-    let mut server = actix_server::Server::build().shutdown_timeout(10).listen(host, listener, factory)?;
+    // Writers wait on these threads for the index; more of them would cost more memory than they bring speed.
+    let builder = actix_server::Server::build().shutdown_timeout(10).worker_max_blocking_threads(BLOCKING_THREADS_MAX);
+    let mut server = builder.listen(host, listener, factory)?;
     if let Some(workers) = settings.workers {
         server = server.workers(workers);
     }
     let running = server.run();
     let stop = Arc::new(AtomicBool::new(false));
-    if work_on_harvests {
+    for number in 0..if work_on_harvests { HARVESTS_MAX } else { 0 } {
         let (app, stop) = (app.clone(), stop.clone());
-        std::thread::Builder::new().name("harvester".to_owned()).spawn(move || app.work_on_harvests(&stop))?;
+        std::thread::Builder::new().name(format!("harvester-{number}")).spawn(move || app.work_on_harvests(&stop))?;
     }
     listening(address);
     running.await?;
     stop.store(true, Ordering::Release);
     app.stop();
     Ok(())
+}
+
+/// Lets pages of other sites use the APIs and files: all are public or asked for with a token that no browser sends by itself.
+async fn cross_origin<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let path = request.path();
+    let api = path.starts_with("/api/");
+    let file = path.starts_with("/d/") || (path.starts_with("/datasets/") && path.contains("/download/"));
+    if !api && !file {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let mut response = if request.method() == Method::OPTIONS {
+        let methods = if api { "GET, HEAD, POST, PUT, PATCH, DELETE" } else { "GET, HEAD" };
+        let answer = HttpResponse::NoContent()
+            .insert_header((header::ALLOW, methods))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, methods))
+            .insert_header((
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "authorization, content-type, if-match, if-none-match, idempotency-key, range, x-ckan-api-key",
+            ))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
+            .finish();
+        request.into_response(answer).map_into_right_body()
+    } else {
+        let mut response = next.call(request).await?.map_into_left_body();
+        let shown = HeaderValue::from_static("etag, location, content-disposition, content-range, accept-ranges, allow, retry-after");
+        response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+        response
+    };
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    Ok(response)
 }
 
 /// Whether the process answers.
@@ -115,4 +163,38 @@ fn method_not_allowed<B: 'static>(response: ServiceResponse<B>) -> actix_web::Re
     }
     let (request, _) = response.into_parts();
     Ok(ErrorHandlerResponse::Response(ServiceResponse::new(request, answer).map_into_right_body()))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn other_sites_may_use_the_api_but_not_the_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(minato_app::AppSettings::new(dir.path())).unwrap();
+        let shared = state(app.clone(), Arc::new(ServerSettings::default()));
+        let service = init_service(ActixApp::new().app_data(shared).wrap(from_fn(cross_origin)).configure(routes)).await;
+        for (method, path, status, shared) in [
+            (Method::OPTIONS, "/api/v1/datasets", 204, true),
+            (Method::GET, "/api/v1/datasets", 200, true),
+            (Method::GET, "/api/v1/datasets/none", 404, true),
+            (Method::GET, "/d/none", 404, true),
+            (Method::OPTIONS, "/d/none", 204, true),
+            (Method::HEAD, "/api/docs/", 200, true),
+            (Method::GET, "/datasets", 200, false),
+            (Method::HEAD, "/healthz", 200, false),
+            (Method::HEAD, "/readyz", 200, false),
+            (Method::POST, "/healthz", 405, false),
+            (Method::DELETE, "/d/none", 405, true),
+        ] {
+            let response = call_service(&service, TestRequest::with_uri(path).method(method.clone()).to_request()).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            let origin = response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            assert_eq!(origin.is_some_and(|origin| origin == "*"), shared, "{method} {path}");
+        }
+        app.stop();
+    }
 }

@@ -141,6 +141,35 @@ fn files_have_versions_and_survive_edits_and_removal() {
 }
 
 #[test]
+fn only_files_of_changes_that_were_made_are_kept() {
+    let fresh = fresh();
+    let app = &fresh.app;
+    organization(app, "kure");
+    let slug = app.create_dataset(&system(), draft(json!({"title": "x", "organization": "kure"}))).unwrap().value.content.slug;
+    let new = |context: &Context, bytes: &[u8]| {
+        let upload = upload(app, "a.csv", bytes);
+        let sha256 = upload.upload.sha256();
+        (app.create_distribution_with_file(context, &slug, DistributionDraft::default(), upload), sha256)
+    };
+    let kept = |sha256: &str| app.blobs().contains(sha256).unwrap();
+    let (made, sha256) = new(&Context { dry_run: true, ..system() }, b"a,b\n1,2\n");
+    assert!(made.is_ok() && !kept(&sha256));
+    let (made, sha256) = new(&Context { expected: Some(99), ..system() }, b"a,b\n1,2\n");
+    assert!(matches!(made, Err(Error::PreconditionFailed { .. })) && !kept(&sha256));
+    let (made, sha256) = new(&Context::new(Viewer::public()), b"a,b\n1,2\n");
+    assert!(made.is_err() && !kept(&sha256));
+    let (made, sha256) = new(&system(), b"a,b\n1,2\n");
+    let id = made.unwrap().value.id.to_string();
+    assert!(kept(&sha256));
+    let stale = Context { expected: Some(1), ..system() };
+    let second = upload(app, "a.csv", b"a,b\n3,4\n");
+    let sha256 = second.upload.sha256();
+    assert!(matches!(app.add_file(&stale, &id, second), Err(Error::PreconditionFailed { .. })) && !kept(&sha256));
+    let incoming = std::fs::read_dir(app.settings().data_dir.join("files/incoming")).unwrap().count();
+    assert_eq!(incoming, 0, "refused uploads are gone");
+}
+
+#[test]
 fn a_lost_index_is_built_again_and_a_late_one_catches_up() {
     let mut fresh = fresh();
     organization(&fresh.app, "kure");

@@ -13,9 +13,10 @@ use super::request::{Act, IfMatch, Query, Write, conditions, key, parse, writer}
 use super::route::{Endpoint, delete, flag, get, patch, post, put, query, text};
 use super::view::{self, DatasetView, DistributionView};
 use crate::http::{Problem, Shared, hex};
-use crate::upload::{self, Keep, Received};
+use crate::upload::{self, Form, Received, TEXT_TOTAL_BYTES_MAX};
 
 const TAG: &str = "distributions";
+const FORM: Form = Form { file: Some("file"), text_bytes_max: TEXT_TOTAL_BYTES_MAX };
 /// Text parts of a form that are fields of the draft. Lists are separated by commas.
 const FORM_FIELDS: &[&str] = &[
     "title",
@@ -198,7 +199,7 @@ async fn create_distribution(state: Shared, request: HttpRequest, payload: web::
         move |app, viewer| Ok(app.dataset(viewer, &dataset)?.dataset.content.organization_id)
     })
     .await?;
-    let mut received = upload::receive_form(&state, payload, request.headers(), wanted.keep()).await?;
+    let mut received = upload::receive_form(&state, payload, request.headers(), FORM).await?;
     let draft = form_draft(&received)?;
     let (context, file) = wanted.take(&request, &mut received)?;
     change(&state, context, move |app, context| app.create_distribution_with_file(context, &dataset, draft, file)).await
@@ -249,13 +250,9 @@ impl Wanted {
         Ok(Wanted { viewer, query })
     }
 
-    fn keep(&self) -> Keep {
-        if self.query.dry_run().unwrap_or(false) { Keep::Nothing } else { Keep::Bytes }
-    }
-
     /// The file and the conditions of the change it makes. What makes two requests the same are their fields and bytes.
     fn take(self, request: &HttpRequest, received: &mut Received) -> Result<(Context, FileUpload), Problem> {
-        let Some(mut file) = received.take_file("file") else { return Err(no_file()) };
+        let Some(mut file) = received.file.take() else { return Err(no_file()) };
         let accepted = match received.field("accept_mismatch").map(str::trim) {
             None => false,
             Some("true" | "1") => true,
@@ -264,7 +261,7 @@ impl Wanted {
         };
         file.accept_mismatch = accepted || self.query.flag("accept_mismatch")?;
         let mut hash = Sha256::new();
-        for part in [file.blob.sha256.as_str(), file.file_name.as_str()] {
+        for part in [file.upload.sha256().as_str(), file.file_name.as_str()] {
             hash.update(part);
             hash.update([0]);
         }
@@ -280,9 +277,16 @@ impl Wanted {
 async fn receive_file(state: &Shared, request: &HttpRequest, payload: Payload, wanted: &Wanted) -> Result<Received, Problem> {
     let headers = request.headers();
     if upload::is_multipart(headers) {
-        return upload::receive_form(state, payload, headers, wanted.keep()).await;
+        return upload::receive_form(state, payload, headers, FORM).await;
     }
-    let name = wanted.query.string("file_name").or_else(|| upload::file_name_of_request(headers)).ok_or_else(|| {
+    if !is_utf8(request.query_string(), "file_name") {
+        return Err(super::request::invalid("file_name", "UTF-8 で送ってください", "must be percent-encoded UTF-8"));
+    }
+    let name = match wanted.query.string("file_name") {
+        Some(name) => Some(name),
+        None => upload::file_name_of_request(headers)?,
+    };
+    let name = name.ok_or_else(|| {
         Problem::from(Error::invalid(FieldError::new(
             "/file_name",
             "required",
@@ -290,8 +294,14 @@ async fn receive_file(state: &Shared, request: &HttpRequest, payload: Payload, w
             "the file has no name; send ?file_name=…, or Content-Disposition: attachment; filename=\"…\", or a form with a part `file`",
         )))
     })?;
-    let file = upload::receive_raw(state, payload, headers, name, wanted.keep()).await?;
-    Ok(Received { fields: Vec::new(), files: vec![("file".to_owned(), file)] })
+    let file = upload::receive_raw(state, payload, headers, name).await?;
+    Ok(Received { fields: Vec::new(), file: Some(file) })
+}
+
+/// Whether the values of a query parameter are UTF-8.
+fn is_utf8(query: &str, name: &str) -> bool {
+    let mut values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(given, _)| *given == name);
+    values.all(|(_, value)| percent_encoding::percent_decode_str(value).decode_utf8().is_ok())
 }
 
 /// The draft of a form: the JSON of its part `draft`, with single fields over it.

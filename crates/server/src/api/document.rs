@@ -164,6 +164,7 @@ fn rules() -> Vec<(&'static str, &'static str, Value)> {
         ("DistributionDraft", "access_url", url()),
         ("DistributionDraft", "download_url", url()),
         ("DistributionDraft", "byte_size", json!({"minimum": 0})),
+        ("Spatial", "bbox", json!({"minItems": 4, "maxItems": 4})),
         ("OrganizationDraft", "slug", slug()),
         ("OrganizationDraft", "name", title()),
         ("OrganizationDraft", "homepage", url()),

@@ -163,10 +163,8 @@ async fn restore_membership(state: Shared, act: Act) -> Result<HttpResponse, Pro
 fn place(app: &App, context: &Context, id: &str) -> minato_app::Result<(String, String, Role)> {
     let membership = app.membership(&context.viewer, id)?;
     // set_member compares only when there is something to change; a stale reader must learn it all the same.
-    match context.expected {
-        Some(expected) if expected != membership.revision => Err(Error::PreconditionFailed { current: membership.revision }),
-        _ => Ok((membership.organization_id.to_string(), membership.user_id.to_string(), membership.role)),
-    }
+    context.check_revision(membership.revision)?;
+    Ok((membership.organization_id.to_string(), membership.user_id.to_string(), membership.role))
 }
 
 async fn change(

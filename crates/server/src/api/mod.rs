@@ -38,8 +38,18 @@ pub fn configure(service: &mut web::ServiceConfig) {
         .default_service(web::to(only_get));
     service
         .service(scope.service(document).default_service(web::to(no_route)))
-        .service(web::resource("/api/docs").route(web::get().to(docs::to_page)).default_service(web::to(only_get)))
-        .service(web::resource("/api/docs/{path:.*}").route(web::get().to(docs::get_page)).default_service(web::to(only_get)));
+        .service(
+            web::resource("/api/docs")
+                .route(web::get().to(docs::to_page))
+                .route(web::head().to(docs::to_page))
+                .default_service(web::to(only_get)),
+        )
+        .service(
+            web::resource("/api/docs/{path:.*}")
+                .route(web::get().to(docs::get_page))
+                .route(web::head().to(docs::get_page))
+                .default_service(web::to(only_get)),
+        );
 }
 
 /// All endpoints: what is registered and what is described.
@@ -65,6 +75,7 @@ async fn no_route(request: HttpRequest) -> HttpResponse {
     Problem::no_route(request.path()).error_response()
 }
 
-async fn only_get(request: HttpRequest) -> HttpResponse {
+/// Answers every method but GET and HEAD: 405.
+pub(crate) async fn only_get(request: HttpRequest) -> HttpResponse {
     route::method_not_allowed(&request, "GET, HEAD")
 }

@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, NaiveDate, Utc};
 use minato_app::catalog::{self, FieldError, Viewer};
@@ -13,7 +12,7 @@ use minato_app::{Context, Error};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::http::{Asker, JsonBody, Problem, context, required_if_match};
+use crate::http::{Asker, JsonBody, Problem, context, if_match_of};
 
 /// Longest path key, in bytes.
 const KEY_BYTES_MAX: usize = 2_000;
@@ -199,9 +198,11 @@ pub(super) async fn writer(request: &HttpRequest) -> Result<Viewer, Problem> {
 
 /// The context of a change with whatever conditions the request carries.
 pub(super) fn conditions(request: &HttpRequest, viewer: Viewer, query: &Query, hash: &str, if_match: IfMatch) -> Result<Context, Problem> {
-    let stated = request.headers().contains_key(header::IF_MATCH);
-    let expected = if stated || if_match == IfMatch::Required { required_if_match(request.headers())? } else { None };
-    context(viewer, request, hash, query.dry_run()?, expected)
+    let stated = if_match_of(request.headers())?;
+    if stated.is_none() && if_match == IfMatch::Required {
+        return Err(Error::PreconditionRequired.into());
+    }
+    context(viewer, request, hash, query.dry_run()?, stated)
 }
 
 impl<const BODY: bool> Change<BODY> {

@@ -150,7 +150,7 @@ impl Endpoint {
     pub(super) fn body<T: ToSchema>(mut self, example: Value) -> Endpoint {
         let schema = self.schema::<T>();
         self.set_body("application/json", json!({"schema": schema, "example": example}));
-        self.problems(&["413", "415", "422"])
+        self.problems(&["408", "413", "415", "422"])
     }
 
     /// A JSON body with a schema written by hand, for the types `types` that it refers to.
@@ -166,7 +166,7 @@ impl Endpoint {
             content["example"] = example;
         }
         self.set_body(media_type, content);
-        self.problems(&["413", "415", "422"])
+        self.problems(&["408", "413", "415", "422"])
     }
 
     /// A JSON merge patch of this type.
@@ -174,7 +174,7 @@ impl Endpoint {
         let content = json!({"schema": {"type": "object", "description": "JSON merge patch (RFC 7396): `null` removes, objects merge, everything else replaces; lists are replaced whole."}, "example": example});
         self.set_body("application/merge-patch+json", content.clone());
         self.set_body("application/json", content);
-        self.problems(&["413", "415", "422"])
+        self.problems(&["408", "413", "415", "422"])
     }
 
     /// Answers with this type.
@@ -206,7 +206,7 @@ impl Endpoint {
         let required = need == super::request::IfMatch::Required;
         self.parameters.push(json!({
             "name": "If-Match", "in": "header", "required": required, "schema": {"type": "string", "default": "*"},
-            "description": "`ETag` of the state that the change is based on, or `*` for whatever is there."
+            "description": "`ETag` of the state that the change is based on, several of which one must match, or `*` for whatever is there."
         }));
         if required { self.problems(&["412", "428"]) } else { self.problems(&["412"]) }
     }
@@ -356,7 +356,7 @@ fn path_schema(name: &str) -> Value {
 
 /// The answers that are problems, for `components/responses`.
 pub(super) fn problems() -> Map<String, Value> {
-    let statuses = ["400", "401", "403", "404", "405", "409", "410", "412", "413", "415", "422", "428", "500", "503"];
+    let statuses = ["400", "401", "403", "404", "405", "408", "409", "410", "412", "413", "415", "422", "428", "500", "503"];
     let mut responses = Map::new();
     for status in statuses {
         let response = json!({
@@ -375,11 +375,12 @@ fn problem(status: &str) -> &'static str {
         "403" => "The token's user may not do this.",
         "404" => "There is no such thing, or it is not visible.",
         "405" => "The method is not allowed here; `Allow` says which are.",
+        "408" => "The body stopped arriving.",
         "409" => "It collides with what is there.",
         "410" => "It was public and has been withdrawn.",
         "412" => "`If-Match` names another revision than the current one.",
         "413" => "The body is too large.",
-        "415" => "The body has a type that is not read here.",
+        "415" => "The body has a type or an encoding that is not read here.",
         "422" => "The body has mistakes; `errors` names each field.",
         "428" => "`If-Match` is required.",
         "503" => "Busy; try again after `Retry-After` seconds.",

@@ -163,7 +163,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 query("offset", whole_number(0, 100_000, Some(0)), "Hits to skip; beyond, page by cursor."),
                 query("cursor", text(), "`next_cursor` of the page before."),
                 facets,
-                query("facet_limit", whole_number(1, 1000, Some(20)), "Most values per facet."),
+                query("facet_limit", whole_number(0, 1000, Some(20)), "Most values per facet."),
                 query("highlight", flag(), "Whether hits carry marked titles and snippets."),
             ])
             .answers::<SearchAnswer>(&["200"], "What was found."),

@@ -1,11 +1,12 @@
 //! `resource_…`: distributions and their files.
 
 use minato_app::FileUpload;
-use minato_app::catalog::{Dataset, DatasetDraft, Distribution, DistributionDraft};
+use minato_app::catalog::{Dataset, DatasetDraft, Distribution, DistributionDraft, Text};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::failure::{Failure, Fields};
+use super::params::is_empty;
 use super::resource::{distribution_draft, resource};
 use super::{Answer, Call, dataset};
 
@@ -16,7 +17,7 @@ pub(super) fn show(call: &Call<'_>) -> Answer {
 pub(super) fn create(call: &Call<'_>) -> Answer {
     call.signed_in("resource_create")?;
     let package = call.params.required("package_id")?;
-    let upload = upload(call);
+    let upload = upload(call)?;
     let draft = draft(call, &call.params.0, None, upload.is_some())?;
     let of = |error| Failure::of(error, Fields::Distribution);
     let done = match upload {
@@ -38,6 +39,7 @@ pub(super) fn update(call: &Call<'_>) -> Answer {
 pub(super) fn patch(call: &Call<'_>) -> Answer {
     call.signed_in("resource_patch")?;
     let id = call.params.required("id")?;
+    let uploading = call.upload.borrow().is_some();
     replace(call, &id, |dataset, index| {
         let given = &call.params.0;
         let mut whole = resource(dataset, index, call.site());
@@ -46,7 +48,7 @@ pub(super) fn patch(call: &Call<'_>) -> Answer {
             // A new address takes the place of the kept file.
             whole.remove("url_type");
         }
-        if call.upload.is_some() {
+        if uploading {
             // What was said of the old file is not said of the new one.
             ["format", "mimetype", "size", "hash", "last_modified"].iter().for_each(|key| drop(whole.remove(*key)));
             let was_named_by_file = before.is_some_and(|before| before.file.as_ref().is_some_and(|file| file.file_name == before.title));
@@ -69,7 +71,7 @@ pub(super) fn delete(call: &Call<'_>) -> Answer {
 fn replace(call: &Call<'_>, id: &str, fields: impl Fn(&Dataset, usize) -> Map<String, Value>) -> Answer {
     let found = call.app.distribution(&call.viewer, id)?;
     let (dataset_id, id) = (found.dataset.id.to_string(), found.distribution.id);
-    let upload = upload(call);
+    let upload = upload(call)?;
     let uploading = upload.is_some();
     let index = position(&found.dataset, id);
     // Mistakes in the fields are found before the file is taken.
@@ -113,9 +115,27 @@ fn draft(
     distribution_draft(fields, before, uploading, call.site()).map_err(|(field, text)| Failure::field(&field, text))
 }
 
-fn upload(call: &Call<'_>) -> Option<FileUpload> {
+/// Takes the file out of the call.
+fn upload(call: &Call<'_>) -> Result<Option<FileUpload>, Failure> {
     let accept_mismatch = call.params.switch("accept_mismatch", false);
-    call.upload.clone().map(|upload| FileUpload { accept_mismatch, ..upload })
+    if let Some(upload) = call.upload.take() {
+        return Ok(Some(FileUpload { accept_mismatch, ..upload }));
+    }
+    let nothing = |value: &Value| match value {
+        Value::Array(items) => items.iter().all(is_empty),
+        Value::Object(fields) => fields.is_empty(),
+        other => is_empty(other),
+    };
+    match call.params.0.get("upload") {
+        Some(value) if !nothing(value) => Err(Failure::field(
+            "upload",
+            Text::new(
+                "upload はファイルとして、ファイル名を付けた multipart/form-data の項目で送ってください。",
+                "send it as a file part with a file name (multipart/form-data)",
+            ),
+        )),
+        _ => Ok(None),
+    }
 }
 
 fn shown(call: &Call<'_>, id: &str) -> Answer {

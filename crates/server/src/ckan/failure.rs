@@ -215,7 +215,12 @@ fn ckan_name(fields: Fields, parts: &[&str]) -> String {
 fn text_of(error: &FieldError, name: &str, fields: Fields) -> Text {
     let mut text = error.message.clone();
     if !error.field.is_empty() {
-        text = Text::new(text.ja.replace(&error.field, name), text.en.replace(&error.field, name));
+        // Only where the message begins with it: later on the same letters can be part of an address.
+        let named = |text: String| match text.strip_prefix(&error.field) {
+            Some(rest) if !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-')) => format!("{name}{rest}"),
+            _ => text,
+        };
+        text = Text::new(named(text.ja), named(text.en));
     }
     let known = match (error.code.as_str(), fields, name) {
         ("required", _, "owner_org") => "An organization must be provided",

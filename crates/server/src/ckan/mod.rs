@@ -23,19 +23,21 @@ mod theme;
 mod time;
 mod user;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use minato_app::catalog::{Text, Viewer};
+use minato_app::catalog::{Role, Text, Viewer};
 use minato_app::{App, Context, Directory, Error, FileUpload};
 use serde_json::{Map, Value, json};
 
 use crate::config::ServerSettings;
-use crate::http::{Shared, read_body, secret};
-use crate::upload;
+use crate::api::only_get;
+use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret};
+use crate::upload::{self, Form, TEXT_TOTAL_BYTES_MAX};
 use failure::Failure;
 use params::Params;
 
@@ -43,6 +45,10 @@ use params::Params;
 const KEEP: Duration = Duration::from_secs(60);
 /// Longest request whose answer is kept, in bytes.
 const KEY_BYTES_MAX: usize = 4_096;
+/// Largest body of an action that only reads, in bytes.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Actions that take a file, in the part `upload`.
+const TAKES_FILE: &[&str] = &["resource_create", "resource_update", "resource_patch"];
 const JSON: &str = "application/json;charset=utf-8";
 const JAVASCRIPT: &str = "application/javascript;charset=utf-8";
 
@@ -54,7 +60,7 @@ pub fn configure(service: &mut web::ServiceConfig) {
         );
     }
     for path in ["/api/3", "/api/3/"] {
-        service.route(path, web::get().to(version));
+        service.service(web::resource(path).route(web::get().to(version)).route(web::head().to(version)).default_service(web::to(only_get)));
     }
     redirect::configure(service);
 }
@@ -72,7 +78,7 @@ async fn version() -> HttpResponse {
     params(("name" = String, Path, description = "Name of the action, for example `package_search`; `help_show?name=…` describes each. Parameters go into the query, as CKAN's API guide says.")),
     responses(
         (status = 200, description = "`{help, success: true, result}`", body = Object, content_type = "application/json"),
-        (status = 400, description = "Unknown action (a JSON string), or a query that cannot be understood", body = Object, content_type = "application/json"),
+        (status = 400, description = "Unknown action (a JSON string), or a query that cannot be understood", body = Value, content_type = "application/json"),
         (status = 403, description = "`{help, success: false, error: {__type: \"Authorization Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
@@ -104,7 +110,7 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
     request_body(content = Object, description = "A JSON object; `application/x-www-form-urlencoded` and `multipart/form-data` (with the file in `upload`) are read too.", content_type = "application/json"),
     responses(
         (status = 200, description = "`{help, success: true, result}`", body = Object, content_type = "application/json"),
-        (status = 400, description = "Unknown action or a body that is not a JSON object (a JSON string), or a query that cannot be understood", body = Object, content_type = "application/json"),
+        (status = 400, description = "Unknown action or a body that is not a JSON object (a JSON string), or a query that cannot be understood", body = Value, content_type = "application/json"),
         (status = 403, description = "`{help, success: false, error: {__type: \"Authorization Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
@@ -115,33 +121,26 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
     let Some(action) = find_action(&name) else { return unknown_action(&name) };
     let payload = payload.into_inner();
     if upload::is_multipart(request.headers()) {
-        // Nobody without a valid token gets to fill the disk.
-        match viewer(&request, &state).await {
-            Ok(viewer) if viewer.is_public() && action.writes => return failed(&state, action, &needs_token(action.name)),
-            Ok(_) => {}
-            Err(failure) => return failed(&state, action, &failure),
+        let file = TAKES_FILE.contains(&action.name).then_some("upload");
+        if action.writes {
+            let allowed = viewer(&request, &state).await.and_then(|viewer| may_send(&viewer, action.name, file.is_some()));
+            if let Err(failure) = allowed {
+                return failed(&state, action, &failure);
+            }
         }
-        let received = match upload::receive_multipart(&state, payload, request.headers()).await {
+        let text_bytes_max = if action.writes { TEXT_TOTAL_BYTES_MAX } else { READ_BYTES_MAX };
+        let received = match upload::receive_form(&state, payload, request.headers(), Form { file, text_bytes_max }).await {
             Ok(received) => received,
-            Err(problem) => return received_badly(&state, action, &problem),
+            Err(problem) => return received_badly(&state, action, &problem, "upload"),
         };
-        let mut files = received.files;
-        let fields = match request::from_form(received.fields) {
-            Ok(fields) => fields,
-            Err(message) => return bad_request(&message),
+        return match request::from_form(received.fields) {
+            Ok(fields) => run(&request, &state, action, fields, received.file, None).await,
+            Err(message) => bad_request(&message),
         };
-        let place = files.iter().position(|(field, _)| field == "upload");
-        if let Some((field, _)) = files.iter().enumerate().find(|(index, _)| Some(*index) != place).map(|(_, file)| file) {
-            let text =
-                Text::new("ファイルは upload という名前の 1 件だけを受け付けます。", "only one file, in the part `upload`, is accepted");
-            return failed(&state, action, &Failure::field(field, text));
-        }
-        let upload = place.map(|index| files.remove(index).1);
-        return run(&request, &state, action, fields, upload, None).await;
     }
-    let body = match read_body(payload, crate::http::JSON_BYTES_MAX).await {
+    let body = match read_body(payload, if action.writes { JSON_BYTES_MAX } else { READ_BYTES_MAX }).await {
         Ok(body) => body,
-        Err(problem) => return received_badly(&state, action, &problem),
+        Err(problem) => return received_badly(&state, action, &problem, "message"),
     };
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = match std::str::from_utf8(&body) {
@@ -202,7 +201,7 @@ async fn run(
                         settings,
                         viewer: viewer.unwrap_or_default(),
                         params: Params(fields),
-                        upload,
+                        upload: RefCell::new(upload),
                     };
                     (action.run)(&call)
                 }
@@ -263,6 +262,21 @@ fn needs_token(action: &str) -> Failure {
     ))
 }
 
+/// Whether a form is read at all, so that nobody fills the disk with what could never be kept.
+fn may_send(viewer: &Viewer, action: &str, file: bool) -> Result<(), Failure> {
+    if viewer.is_public() {
+        return Err(needs_token(action));
+    }
+    let edits = viewer.admin || viewer.roles.values().any(|role| *role >= Role::Editor);
+    if file && (viewer.read_only || !edits) {
+        return Err(Failure::NotAuthorized(Text::new(
+            "ファイルの登録には、組織の「編集者」以上の権限と、書き込みできる API トークンが必要です。組織の管理者に依頼してください。",
+            "uploading needs the role editor in an organization and a token that may write; ask its administrator",
+        )));
+    }
+    Ok(())
+}
+
 fn failed(state: &Shared, action: &Action, failure: &Failure) -> HttpResponse {
     let body = json!({"help": help_url(&state.settings, action.name), "error": failure.error(), "success": false});
     let mut response = HttpResponse::build(failure.status());
@@ -272,16 +286,37 @@ fn failed(state: &Shared, action: &Action, failure: &Failure) -> HttpResponse {
     response.content_type(JSON).body(body.to_string())
 }
 
-/// A body that could not be read whole.
-fn received_badly(state: &Shared, action: &Action, problem: &crate::http::Problem) -> HttpResponse {
+/// A body that could not be read whole; `whole` is the field that one which is too large is told under.
+fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &str) -> HttpResponse {
     let details = problem.details();
-    if problem.status() == actix_web::http::StatusCode::PAYLOAD_TOO_LARGE {
-        let text = Text::new(&details.detail, format!("File upload too large: {}", details.detail_en));
-        return failed(state, action, &Failure::field("upload", text));
-    }
-    match problem.status().is_server_error() {
-        true => failed(state, action, &Failure::Internal),
-        false => bad_request(&format!("{} / {}", details.detail_en, details.detail)),
+    match problem.status() {
+        StatusCode::PAYLOAD_TOO_LARGE if whole == "upload" => {
+            let text = Text::new(&details.detail, format!("File upload too large: {}", details.detail_en));
+            failed(state, action, &Failure::field(whole, text))
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let limit = if action.writes { JSON_BYTES_MAX } else { READ_BYTES_MAX } / 1024;
+            let text = Text::new(
+                format!("リクエストの本文は {limit} KB 以内にしてください。"),
+                format!("The request body is larger than {limit} kB; shorten it"),
+            );
+            failed(state, action, &Failure::field(whole, text))
+        }
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            let fields = details.errors.iter().map(|error| {
+                let name = error.field.trim_start_matches('/');
+                let name = if name.is_empty() { "message" } else { name };
+                (name.to_owned(), failure::messages(error.message.clone()))
+            });
+            failed(state, action, &Failure::Validation(fields.collect()))
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            let mut response = HttpResponse::RequestTimeout();
+            response.force_close();
+            response.content_type(JSON).body(json!(format!("{} / {}", details.detail_en, details.detail)).to_string())
+        }
+        status if status.is_server_error() => failed(state, action, &Failure::Internal),
+        _ => bad_request(&format!("{} / {}", details.detail_en, details.detail)),
     }
 }
 
@@ -303,7 +338,8 @@ struct Call<'a> {
     base_url: String,
     viewer: Viewer,
     params: Params,
-    upload: Option<FileUpload>,
+    /// Taken out by the action that keeps it.
+    upload: RefCell<Option<FileUpload>>,
 }
 
 impl Call<'_> {

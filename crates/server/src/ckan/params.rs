@@ -45,6 +45,20 @@ impl Params {
     }
 }
 
+/// Texts as [`texts`] reads them; `None` when something is no text, so that no condition is lost silently.
+pub(super) fn only_texts(value: &Value) -> Option<Vec<String>> {
+    let one = |value: &Value| matches!(value, Value::Null | Value::String(_) | Value::Number(_));
+    let readable = match value {
+        Value::Array(items) => items.iter().all(one),
+        Value::String(text) => match embedded(text) {
+            Some(Value::Array(items)) => items.iter().all(one),
+            _ => true,
+        },
+        other => one(other),
+    };
+    readable.then(|| texts(value))
+}
+
 /// A text that is there and not empty. Numbers count as their digits; anything else is a mistake.
 pub(super) fn text(fields: &Map<String, Value>, key: &str) -> Result<Option<String>, Text> {
     match fields.get(key) {

@@ -6,20 +6,29 @@ use minato_app::catalog::Viewer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::resource::download_path;
+use crate::api::only_get;
 use crate::http::{Problem, Shared};
 
 pub(super) fn configure(service: &mut web::ServiceConfig) {
-    service
-        .route("/dataset", web::get().to(datasets))
-        .route("/dataset/", web::get().to(datasets))
-        .route("/dataset/{key}", web::get().to(dataset))
-        .route("/dataset/{key}/resource/{id}", web::get().to(resource))
-        .route("/dataset/{key}/resource/{id}/download", web::get().to(download))
-        .route("/dataset/{key}/resource/{id}/download/{file}", web::get().to(download))
-        .route("/organization", web::get().to(|| async { to("/organizations".to_owned()) }))
-        .route("/organization/{key}", web::get().to(organization))
-        .route("/group", web::get().to(|| async { to("/themes".to_owned()) }))
-        .route("/group/{key}", web::get().to(group));
+    macro_rules! redirects {
+        ($($path:literal => $handler:expr),* $(,)?) => {$(
+            service.service(
+                web::resource($path).route(web::get().to($handler)).route(web::head().to($handler)).default_service(web::to(only_get)),
+            );
+        )*};
+    }
+    redirects! {
+        "/dataset" => datasets,
+        "/dataset/" => datasets,
+        "/dataset/{key}" => dataset,
+        "/dataset/{key}/resource/{id}" => resource,
+        "/dataset/{key}/resource/{id}/download" => download,
+        "/dataset/{key}/resource/{id}/download/{file}" => download,
+        "/organization" => || async { to("/organizations".to_owned()) },
+        "/organization/{key}" => organization,
+        "/group" => || async { to("/themes".to_owned()) },
+        "/group/{key}" => group,
+    }
 }
 
 /// Names can be changed, so no redirect is for ever.

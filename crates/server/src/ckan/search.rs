@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::package::package;
+use super::params::only_texts;
 use super::resource::resource;
 use super::{Answer, Call};
 
@@ -100,8 +101,14 @@ fn condition(call: &Call<'_>) -> Result<(String, Option<Expr>), Failure> {
     } else {
         query = q;
     }
-    for text in params.list("fq").iter().chain(&params.list("fq_list")) {
-        parts.push(parse(text)?);
+    for key in ["fq", "fq_list"] {
+        let Some(value) = params.0.get(key) else { continue };
+        let texts = only_texts(value).ok_or_else(|| {
+            Failure::field(key, Text::new(format!("{key} は文字列か文字列の配列にしてください。"), "Must be a string or a list of strings"))
+        })?;
+        for text in &texts {
+            parts.push(parse(text)?);
+        }
     }
     for part in &mut parts {
         let vocabulary = &call.directory.vocabulary;

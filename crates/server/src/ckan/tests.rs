@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::test as web_test;
 use minato_app::AppSettings;
 use minato_app::catalog::{
@@ -451,6 +451,106 @@ async fn a_file_comes_in_whole_or_not_at_all() {
     assert_eq!(status, StatusCode::OK);
     let (_, body) = server.post("package_show", json!({"id": "a-b"})).await;
     assert_eq!(body["result"]["num_resources"], 2);
+}
+
+/// Sends a form; `token` may be empty.
+async fn send_form(server: &Server, action: &str, token: &str, parts: &[(&str, Option<&str>, &str)]) -> (StatusCode, Value) {
+    let mut request = web_test::TestRequest::post()
+        .uri(&format!("/api/3/action/{action}"))
+        .insert_header(("content-type", "multipart/form-data; boundary=xx"));
+    if !token.is_empty() {
+        request = request.insert_header(("authorization", token));
+    }
+    server.send(request.set_payload(multipart(parts, true))).await
+}
+
+fn files_kept(server: &Server) -> usize {
+    fn count(path: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+    }
+    count(&server._dir.path().join("files"))
+}
+
+#[actix_web::test]
+async fn nobody_fills_the_disk_with_what_could_never_be_kept() {
+    let server = server();
+    let system = Context::system("test");
+    let app = &server.state.app;
+    server.post("package_create", json!({"name": "a-b", "title": "一", "owner_org": "kure"})).await;
+    app.create::<User>(&system, None, UserDraft { name: "guest".to_owned(), ..Default::default() }).unwrap();
+    let guest = app.create_token(&system, "guest", "test", Default::default(), None).unwrap().secret;
+    let admin = server.token.clone();
+    let file = ("upload", Some("a.csv"), "a,b\n1,2\n");
+    let to = ("package_id", None, "a-b");
+    for (action, token, parts, status, field) in [
+        ("package_search", "", vec![file], StatusCode::CONFLICT, "upload"),
+        ("package_search", &admin, vec![file], StatusCode::CONFLICT, "upload"),
+        ("package_patch", &admin, vec![file], StatusCode::CONFLICT, "upload"),
+        ("resource_create", "", vec![to, file], StatusCode::FORBIDDEN, "message"),
+        ("resource_create", "wrong", vec![to, file], StatusCode::FORBIDDEN, "message"),
+        ("resource_create", &guest, vec![to, file], StatusCode::FORBIDDEN, "message"),
+        ("resource_create", &admin, vec![to, ("data", Some("a.csv"), "a")], StatusCode::CONFLICT, "data"),
+        ("resource_create", &admin, vec![to, file, file], StatusCode::CONFLICT, "upload"),
+        ("resource_create", &admin, vec![("package_id", None, "nowhere"), file], StatusCode::NOT_FOUND, "message"),
+        ("resource_create", &admin, vec![to, ("upload", Some("a.csv"), "%PDF-1.7 ")], StatusCode::CONFLICT, "upload"),
+        ("resource_create", &admin, vec![to, ("upload", None, "a,b\n1,2\n")], StatusCode::CONFLICT, "upload"),
+    ] {
+        let (found, body) = send_form(&server, action, token, &parts).await;
+        assert_eq!(found, status, "{action} {parts:?} {body}");
+        assert!(body["error"].get(field).is_some(), "{action} {parts:?} {body}");
+        assert_eq!(files_kept(&server), 0, "{action} {parts:?}");
+    }
+    let (status, body) = server.post("resource_create", json!({"package_id": "a-b", "upload": {"a": 1}})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    assert!(body["error"]["upload"][0].as_str().unwrap().starts_with("send it as a file part with a file name"), "{body}");
+    let (status, body) = send_form(&server, "package_search", "", &[("q", None, "一")]).await;
+    assert_eq!((status, &body["result"]["count"]), (StatusCode::OK, &json!(1)));
+    assert_eq!(send_form(&server, "resource_create", &admin, &[to, file]).await.0, StatusCode::OK);
+    assert_eq!(files_kept(&server), 1);
+}
+
+#[actix_web::test]
+async fn questions_are_short_and_their_conditions_are_not_lost() {
+    let server = server();
+    let long = "x".repeat(READ_BYTES_MAX);
+    let (status, body) = server.post("package_search", json!({"q": long})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(body["error"]["message"][0].as_str().unwrap().contains("256 kB"), "{body}");
+    let (status, body) = send_form(&server, "package_search", "", &[("q", None, &long), ("fq", None, "x")]).await;
+    assert_eq!((status, body["error"].get("fq").is_some()), (StatusCode::CONFLICT, true), "{body}");
+    for (name, wrong) in [
+        ("fq", json!({"organization": "kure"})),
+        ("fq", json!(true)),
+        ("fq", json!([["organization:kure"]])),
+        ("fq_list", json!(["organization:kure", {"a": 1}])),
+        ("fq_list", json!("[[\"organization:kure\"]]")),
+    ] {
+        let (status, body) = server.post("package_search", json!({name: wrong})).await;
+        assert_eq!((status, body["error"].get(name).is_some()), (StatusCode::CONFLICT, true), "{wrong} {body}");
+    }
+    let (status, body) = server.post("package_search", json!({"fq": null, "fq_list": ["organization:kure", "+state:active"]})).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[test]
+fn a_message_keeps_the_addresses_in_it() {
+    let message = Text::new("/organization が見つかりません。/api/v1/organizations を確認してください。", "see /api/v1/organizations");
+    let error = FieldError { field: "/organization".to_owned(), code: "x".to_owned(), message };
+    let failure = Failure::of(minato_app::Error::Invalid(vec![error]), Fields::Dataset);
+    let expected = json!(["see /api/v1/organizations", "owner_org が見つかりません。/api/v1/organizations を確認してください。"]);
+    assert_eq!(failure.error()["owner_org"], expected);
+}
+
+#[actix_web::test]
+async fn old_addresses_answer_head_and_refuse_other_methods() {
+    let server = server();
+    for (path, status) in [("/api/3", 200), ("/api/3/", 200), ("/dataset", 302), ("/dataset/a-b", 302), ("/organization/kure", 302)] {
+        for (method, status) in [(Method::GET, status), (Method::HEAD, status), (Method::POST, 405), (Method::DELETE, 405)] {
+            let (found, _) = server.send(web_test::TestRequest::default().method(method.clone()).uri(path)).await;
+            assert_eq!(found.as_u16(), status, "{method} {path}");
+        }
+    }
 }
 
 #[actix_web::test]

@@ -97,7 +97,7 @@ impl Chart {
             Line { y: coordinate(y), label_y: coordinate(y + 4.0), label: number(value) }
         };
         let lines = (0..=top / step).map(|n| line(n * step)).collect();
-        let target_line = target.map(|target| Line { label_y: coordinate(y_of(target) - 6.0), ..line(target) });
+        let target_line = target.map(line);
         Chart {
             title: lang.t("月別ダウンロード数", "Downloads by month").to_owned(),
             summary: summary(lang, series, target),

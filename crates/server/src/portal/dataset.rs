@@ -7,10 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::Datelike;
 use minato_app::catalog::{
-    Dataset, DatasetState, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset,
+    Dataset, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset,
 };
 use minato_app::dcat::{Syntax, schema_org};
-use minato_app::store::dataset::{DatasetFilter, Order};
 use minato_app::{App, Directory, Error};
 use uuid::Uuid;
 
@@ -60,6 +59,8 @@ struct DatasetPage {
 }
 
 struct FileView {
+    /// Id of the distribution: the anchor that links to one file point at.
+    id: Uuid,
     title: Said,
     description: String,
     format: String,
@@ -238,6 +239,7 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     let mut shell =
         shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
     shell.title = title.text.clone();
+    shell.title_foreign = title.foreign;
     shell.canonical = Some(format!("/datasets/{}", content.slug));
     shell.description = markdown::to_line(english.unwrap_or(&content.description), 160);
     shell.alternates = [Syntax::Turtle, Syntax::JsonLd, Syntax::RdfXml]
@@ -311,7 +313,7 @@ fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distr
     if let Some(modified) = distribution.modified {
         facts.push(match lang {
             Lang::Ja => format!("{}更新", lang.day_of(modified)),
-            Lang::En => format!("updated {}", lang.day_of(modified)),
+            Lang::En => format!("Updated {}", lang.day_of(modified)),
         });
     }
     if let Some(file) = file.filter(|file| file.version > 1) {
@@ -322,6 +324,7 @@ fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distr
     }
     let title = if distribution.title.trim().is_empty() { lang.t("名称なし", "Untitled") } else { &distribution.title };
     FileView {
+        id: distribution.id,
         title: Said::new(lang, title, distribution.title_en.as_deref()),
         description: markdown::to_line(&distribution.description, 300),
         format: distribution.format.clone().unwrap_or_default(),
@@ -357,7 +360,7 @@ fn preview_view(app: &App, lang: Lang, dataset: &Dataset) -> Option<PreviewView>
             rows: table.rows.clone(),
             total: table.total_rows.map(|rows| number(i64::try_from(rows).unwrap_or(i64::MAX))),
             truncated: table.truncated,
-            notes: table.notes.iter().map(|note| lang.pick(note).to_owned()).collect(),
+            notes: table.notes.iter().map(|note| lang.sentence(note)).collect(),
             error: None,
         },
         Err(text) => PreviewView {
@@ -367,7 +370,7 @@ fn preview_view(app: &App, lang: Lang, dataset: &Dataset) -> Option<PreviewView>
             total: None,
             truncated: false,
             notes: Vec::new(),
-            error: Some(lang.pick(text).to_owned()),
+            error: Some(lang.sentence(text)),
         },
     })
 }
@@ -384,7 +387,7 @@ fn rows(lang: Lang, dataset: &Dataset) -> Vec<Row> {
     let frequency = content.accrual_periodicity.as_deref();
     let frequency = frequency.map(|id| match frequency_title(id) {
         Some(title) if lang == Lang::Ja => title.to_owned(),
-        _ => id.replace('_', " "),
+        _ => id.replace(['_', '-'], " "),
     });
     add("更新頻度", "Update frequency", frequency, None);
     add("対象地域", "Area covered", content.spatial.as_ref().and_then(area), None);
@@ -401,7 +404,7 @@ fn rows(lang: Lang, dataset: &Dataset) -> Vec<Row> {
     for (key, value) in content.extras.iter().take(50) {
         add(key, key, Some(value.chars().take(500).collect()), web_address(value));
     }
-    add("ID", "Id", Some(dataset.id.to_string()), None);
+    add("ID", "ID", Some(dataset.id.to_string()), None);
     rows
 }
 
@@ -503,23 +506,9 @@ fn telephone(text: &str) -> Option<String> {
 }
 
 fn similar(app: &App, lang: Lang, directory: &Directory, dataset: &Dataset, standard: &str) -> minato_app::Result<Vec<Card>> {
-    let filter = DatasetFilter {
-        standard_dataset: Some(standard.to_owned()),
-        state: Some(DatasetState::Published),
-        order: Order::UpdatedFirst,
-        limit: 40,
-        ..DatasetFilter::default()
-    };
-    let page = app.list_datasets(&Viewer::public(), filter)?;
-    let mut seen: Vec<Uuid> = vec![dataset.content.organization_id];
-    let mut cards = Vec::new();
-    for other in &page.items {
-        if other.is_open() && !seen.contains(&other.content.organization_id) && cards.len() < SIMILAR_MAX {
-            seen.push(other.content.organization_id);
-            cards.push(Card::new(lang, directory, other));
-        }
-    }
-    Ok(cards)
+    let newest = app.same_standard(standard)?;
+    let others = newest.iter().filter(|other| other.content.organization_id != dataset.content.organization_id);
+    Ok(others.take(SIMILAR_MAX).map(|other| Card::new(lang, directory, other)).collect())
 }
 
 fn tombstone(app: &App, shell: Shell, key: &str) -> minato_app::Result<TombstonePage> {
@@ -532,6 +521,7 @@ fn tombstone(app: &App, shell: Shell, key: &str) -> minato_app::Result<Tombstone
     let mut shell =
         shell.below("/datasets", "データセット", "Datasets").under(&organization.href, organization.said.clone()).section("datasets");
     shell.title = title.text.clone();
+    shell.title_foreign = title.foreign;
     shell.noindex = true;
     Ok(TombstonePage {
         title,

@@ -67,7 +67,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
             status,
             tone,
             at: run.map(|run| lang.minute(run.finished.or(run.started).unwrap_or(run.created))).unwrap_or_default(),
-            message: run.and_then(|run| run.message.as_ref()).map(|text| lang.pick(text).to_owned()).unwrap_or_default(),
+            message: run.and_then(|run| run.message.as_ref()).map(|text| lang.sentence(text)).unwrap_or_default(),
             counts: counts.into_iter().map(|(name, count)| (name, number(count))).collect(),
         });
     }

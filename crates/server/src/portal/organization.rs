@@ -126,7 +126,7 @@ fn build(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
     shell.description = markdown::to_line(&draft.description, 160);
     let count = app.dataset_counts_by_organization()?.get(&organization.id).copied().unwrap_or(0);
     Reply::page(&OrganizationPage {
-        kind: kind_name(lang, draft.kind).to_owned(),
+        kind: body_name(lang, draft.kind).to_owned(),
         code: draft.code.clone(),
         description: markdown::to_html(&draft.description),
         homepage: draft.homepage.as_deref().and_then(web_address).map(|address| (host(&address), address)),
@@ -150,6 +150,15 @@ fn kind_name(lang: Lang, kind: OrganizationKind) -> &'static str {
         OrganizationKind::Prefecture => lang.t("都道府県", "Prefecture"),
         OrganizationKind::Municipality => lang.t("市区町村", "Municipalities"),
         OrganizationKind::Other => lang.t("その他の組織", "Other bodies"),
+    }
+}
+
+/// What one of them is called.
+fn body_name(lang: Lang, kind: OrganizationKind) -> &'static str {
+    match (lang, kind) {
+        (Lang::En, OrganizationKind::Municipality) => "Municipality",
+        (Lang::En, OrganizationKind::Other) => "Other body",
+        _ => kind_name(lang, kind),
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Shell {
     pub(super) other_lang: String,
     /// Title of the page; empty on the home page.
     pub(super) title: String,
+    /// The title is Japanese in an English page.
+    pub(super) title_foreign: bool,
     /// What the page is about, for search engines.
     pub(super) description: String,
     /// The pages above this one, without the home page.
@@ -260,7 +262,7 @@ pub fn render_error(problem: &Problem, request: &HttpRequest) -> HttpResponse {
     };
     shell.title = shell.t(ja, en).to_owned();
     shell.noindex = true;
-    let message = shell.t(&details.detail, &details.detail_en).to_owned();
+    let message = shell.lang.sentence(&Text::new(&details.detail, &details.detail_en));
     let page = ErrorPage { status: problem.status().as_u16(), message, s: shell };
     match page.render() {
         Ok(html) => {

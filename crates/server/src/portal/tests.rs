@@ -109,7 +109,7 @@ async fn a_kept_table_shows_its_size_its_first_rows_and_its_versions() {
         let mut upload = site.state.app.blobs().begin(10_000).unwrap();
         upload.write(bytes.as_bytes()).unwrap();
         let detected = minato_app::files::detect_media_type("避難所 一覧.csv", upload.head());
-        FileUpload { blob: upload.finish().unwrap(), file_name: "避難所 一覧.csv".to_owned(), detected, accept_mismatch: false }
+        FileUpload { upload, file_name: "避難所 一覧.csv".to_owned(), detected, accept_mismatch: false }
     };
     let first = upload("コード,名称\n034100,<script>alert(7)</script>\n");
     let made = site.state.app.create_distribution_with_file(&context, "nasty", Default::default(), first).unwrap().value;

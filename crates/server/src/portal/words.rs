@@ -70,11 +70,25 @@ impl Lang {
         }
     }
 
-    /// `2026年度（令和8年度）` or `fiscal 2026`.
+    /// `2026年度（令和8年度）` or `Fiscal 2026`.
     pub(super) fn fiscal_year(self, year: i32) -> String {
         match self {
             Lang::Ja => format!("{year}年度（{}）", fiscal_year_label(year)),
-            Lang::En => format!("fiscal {year} (April {year} to March {})", year + 1),
+            Lang::En => format!("Fiscal {year} (April {year} to March {})", year + 1),
+        }
+    }
+
+    /// A message of the application as readers see sentences: those in English begin small, quote with backticks and end without a stop.
+    pub(super) fn sentence(self, text: &Text) -> String {
+        if self == Lang::Ja {
+            return text.ja.clone();
+        }
+        let words = text.en.trim_end_matches('.').replace('`', "");
+        let plain = text.en.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
+        match words.chars().next() {
+            Some(first) if plain => format!("{}{}.", first.to_uppercase(), &words[first.len_utf8()..]),
+            Some(_) => format!("{words}."),
+            None => words,
         }
     }
 
@@ -209,6 +223,19 @@ mod tests {
         assert_eq!(Lang::Ja.fiscal_year(2026), "2026年度（令和8年度）");
         // 15:30 UTC is the next day in Japan.
         assert_eq!(Lang::Ja.minute("2024-03-31T15:30:00Z".parse().unwrap()), "2024年4月1日 00:30");
+    }
+
+    #[test]
+    fn messages_are_shown_as_sentences() {
+        for (en, shown) in [
+            ("there is nothing at `/a`", "There is nothing at /a."),
+            ("`https://example.jp/` could not be read", "https://example.jp/ could not be read."),
+            ("Ready.", "Ready."),
+            ("", ""),
+        ] {
+            assert_eq!(Lang::En.sentence(&Text::new("日本語です。", en)), shown);
+        }
+        assert_eq!(Lang::Ja.sentence(&Text::new("日本語です。", "x")), "日本語です。");
     }
 
     #[test]

@@ -91,6 +91,11 @@ async fn a_publishers_own_key_creates_and_replaces() {
     let path = "/api/v1/organizations/343021/datasets/bousai%2F001";
     let draft = json!({"title": "避難所", "keywords": ["防災"]});
     assert_eq!(site.get(path).await.status, 404);
+    for condition in ["*", "\"1\""] {
+        site.ask("PUT", path).token(&site.publisher).header("if-match", condition).json(&draft).send().await.refuses(412, "");
+    }
+    let elsewhere = json!({"title": "x", "organization": "kure-shi"});
+    site.ask("PUT", path).token(&site.publisher).json(&elsewhere).send().await.refuses(422, "/organization");
     let created = site.ask("PUT", path).token(&site.publisher).json(&draft).send().await.expect(201);
     assert_eq!(created["identifier"], "bousai/001");
     let again = site.ask("PUT", path).token(&site.publisher).json(&draft).send().await.expect(200);

@@ -73,10 +73,14 @@ async fn changes_say_what_they_are_based_on() {
         let patch = json!({field: value});
         site.ask("PATCH", &one).token(&site.admin).json(&patch).send().await.refuses(428, "");
         site.ask("PUT", &one).token(&site.admin).json(&new).send().await.refuses(428, "");
-        for stale in ["\"7\"", "W/\"0\"", "nonsense", "\"99999999999999999999\""] {
+        for stale in ["\"7\"", "W/\"0\"", "\"nonsense\"", "\"7\", \"8\"", "\"99999999999999999999\""] {
             site.ask("PATCH", &one).token(&site.admin).header("if-match", stale).json(&patch).send().await.refuses(412, "");
         }
         site.ask("DELETE", &one).token(&site.admin).header("if-match", "\"7\"").send().await.refuses(412, "");
+        for malformed in ["nonsense", ""] {
+            site.ask("PATCH", &one).token(&site.admin).header("if-match", malformed).json(&patch).send().await.refuses(400, "If-Match");
+        }
+        site.ask("PATCH", &one).token(&site.admin).header("if-match", "\"7\", \"1\"").json(&patch).send().await.expect(200);
         site.ask("PATCH", &one).token(&site.admin).any().json(&patch).send().await.expect(200);
     }
 }

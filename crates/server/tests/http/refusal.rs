@@ -233,3 +233,19 @@ async fn the_interactive_page_comes_from_here() {
     }
     assert_eq!(site.get("/api/docs/nothing.js").await.status, 404);
 }
+
+#[actix_web::test]
+async fn bodies_in_an_unusual_shape_are_read_or_refused_by_name() {
+    let site = Site::open();
+    let ask = || site.ask("POST", "/api/v1/datasets?dry_run=true").token(&site.admin);
+    let plain = r#"{"organization": "fuchu-cho", "title": "題"}"#;
+    ask().body("application/json", format!("\u{feff}{plain}")).send().await.expect(201);
+    ask().header("content-encoding", "identity").body("application/json", plain).send().await.expect(201);
+    let packed = ask().header("content-encoding", "gzip").body("application/json", plain).send().await;
+    packed.refuses(415, "");
+    assert!(packed.body["detail_en"].as_str().unwrap().contains("Content-Encoding"));
+    let deep = ask().body("application/json", "[".repeat(500)).send().await;
+    deep.refuses(400, "");
+    assert!(deep.body["detail"].as_str().unwrap().contains("入れ子"), "{:#}", deep.body);
+    site.get("/api/v1/search?cursor=nonsense").await.refuses(400, "/cursor");
+}
