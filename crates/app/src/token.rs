@@ -180,6 +180,7 @@ impl App {
                     Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
                 }
                 None => {
+                    context.check_absent()?;
                     let new = Membership {
                         id: new_id(),
                         organization_id: organization.id,

@@ -75,7 +75,8 @@ pub(crate) async fn receive_form(state: &State, payload: Payload, headers: &Head
     let mut received = Received::default();
     let (mut count, mut text_bytes) = (0, 0);
     while let Some(part) = next(&mut parts).await? {
-        let mut part = part.map_err(|error| if any_bytes.get() { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) })?;
+        let mut part =
+            part.map_err(|error| if any_bytes.get() { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) })?;
         count += 1;
         if count > PARTS_MAX {
             return Err(too_many_parts());
@@ -382,7 +383,8 @@ mod tests {
 
     #[actix_web::test]
     async fn mistakes_in_forms_are_told_apart() {
-        let part = |disposition: &str, content: &str| format!("--b\r\nContent-Disposition: {disposition}\r\n\r\n{content}\r\n").into_bytes();
+        let part =
+            |disposition: &str, content: &str| format!("--b\r\nContent-Disposition: {disposition}\r\n\r\n{content}\r\n").into_bytes();
         let file = |name: &str| part(&format!("form-data; name=\"{name}\"; filename=\"a.csv\""), "a,b\n1,2\n");
         let end = b"--b--\r\n".to_vec();
         let typed = "multipart/form-data; boundary=b";
@@ -394,13 +396,25 @@ mod tests {
             (typed, Vec::new(), FORM, 400, "the form is empty"),
             (typed, file("file"), FORM, 400, "cut off"),
             (typed, [part("form-data; filename=\"a.csv\"", "x"), end.clone()].concat(), FORM, 400, "a part has no name"),
-            (typed, [b"--b\r\nContent-Disposition: form-data; name=\"\x94\xf0\"\r\n\r\nx\r\n".to_vec(), end.clone()].concat(), FORM, 400, "UTF-8"),
+            (
+                typed,
+                [b"--b\r\nContent-Disposition: form-data; name=\"\x94\xf0\"\r\n\r\nx\r\n".to_vec(), end.clone()].concat(),
+                FORM,
+                400,
+                "UTF-8",
+            ),
             (typed, [part("form-data; name=\"x\"; filename*=Shift_JIS''%94%F0.csv", "x"), end.clone()].concat(), FORM, 400, "UTF-8"),
             (typed, [file("data"), end.clone()].concat(), FORM, 422, "in the part `data`"),
             (typed, [file("file"), file("file"), end.clone()].concat(), FORM, 422, "part `file` is a second one"),
             (typed, [file("file"), file("map"), end.clone()].concat(), FORM, 422, "in the part `map`"),
             (typed, [file("file"), end.clone()].concat(), no_file, 422, "no file is taken here"),
-            (typed, [part("form-data; name=\"notes\"", &"x".repeat(TEXT_BYTES_MAX + 1)), end.clone()].concat(), FORM, 422, "`notes` is longer"),
+            (
+                typed,
+                [part("form-data; name=\"notes\"", &"x".repeat(TEXT_BYTES_MAX + 1)), end.clone()].concat(),
+                FORM,
+                422,
+                "`notes` is longer",
+            ),
             (typed, [part("form-data; name=\"notes\"", "01234567890"), end.clone()].concat(), short, 422, "with the part `notes`"),
         ] {
             let problem = receive(content_type, body, form).await.unwrap_err();

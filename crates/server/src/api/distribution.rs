@@ -358,7 +358,8 @@ async fn change(
             };
             Ok((Done { value: shown, status: done.status, replayed: done.replayed }, revision, id, context))
         })
-        .await?;
+        .await
+        .map_err(Problem::of_distribution)?;
     Ok(wrote(&context, &done, revision, format!("/api/v1/distributions/{id}")))
 }
 
@@ -370,4 +371,22 @@ fn no_file() -> Problem {
         "the form has no file; send it as the part `file` with a file name (for example curl -F file=@data.csv)",
     ))
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_in_another_encoding_is_noticed() {
+        for (query, expected) in [
+            ("", true),
+            ("file_name", true),
+            ("file_name=%E9%81%BF.csv&x=%94", true),
+            ("dry_run=true&file_name=%94%F0%93%EF.csv", false),
+            ("file_name=a.csv&file_name=%FF", false),
+        ] {
+            assert_eq!(is_utf8(query, "file_name"), expected, "{query}");
+        }
+    }
 }

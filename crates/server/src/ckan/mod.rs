@@ -34,8 +34,8 @@ use minato_app::catalog::{Role, Text, Viewer};
 use minato_app::{App, Context, Directory, Error, FileUpload};
 use serde_json::{Map, Value, json};
 
-use crate::config::ServerSettings;
 use crate::api::only_get;
+use crate::config::ServerSettings;
 use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret};
 use crate::upload::{self, Form, TEXT_TOTAL_BYTES_MAX};
 use failure::Failure;
@@ -60,7 +60,8 @@ pub fn configure(service: &mut web::ServiceConfig) {
         );
     }
     for path in ["/api/3", "/api/3/"] {
-        service.service(web::resource(path).route(web::get().to(version)).route(web::head().to(version)).default_service(web::to(only_get)));
+        service
+            .service(web::resource(path).route(web::get().to(version)).route(web::head().to(version)).default_service(web::to(only_get)));
     }
     redirect::configure(service);
 }
@@ -78,7 +79,7 @@ async fn version() -> HttpResponse {
     params(("name" = String, Path, description = "Name of the action, for example `package_search`; `help_show?name=…` describes each. Parameters go into the query, as CKAN's API guide says.")),
     responses(
         (status = 200, description = "`{help, success: true, result}`", body = Object, content_type = "application/json"),
-        (status = 400, description = "Unknown action (a JSON string), or a query that cannot be understood", body = Value, content_type = "application/json"),
+        (status = 400, description = "Unknown action (a JSON string), or a query that cannot be understood", body = inline(BadRequest), content_type = "application/json"),
         (status = 403, description = "`{help, success: false, error: {__type: \"Authorization Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
@@ -110,9 +111,10 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
     request_body(content = Object, description = "A JSON object; `application/x-www-form-urlencoded` and `multipart/form-data` (with the file in `upload`) are read too.", content_type = "application/json"),
     responses(
         (status = 200, description = "`{help, success: true, result}`", body = Object, content_type = "application/json"),
-        (status = 400, description = "Unknown action or a body that is not a JSON object (a JSON string), or a query that cannot be understood", body = Value, content_type = "application/json"),
+        (status = 400, description = "Unknown action or a body that is not a JSON object (a JSON string), or a query that cannot be understood", body = inline(BadRequest), content_type = "application/json"),
         (status = 403, description = "`{help, success: false, error: {__type: \"Authorization Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
+        (status = 408, description = "The body stopped arriving (a JSON string)", body = String, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
     )
 )]
@@ -131,7 +133,7 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
         let text_bytes_max = if action.writes { TEXT_TOTAL_BYTES_MAX } else { READ_BYTES_MAX };
         let received = match upload::receive_form(&state, payload, request.headers(), Form { file, text_bytes_max }).await {
             Ok(received) => received,
-            Err(problem) => return received_badly(&state, action, &problem, "upload"),
+            Err(problem) => return received_badly(&state, action, &problem, file.unwrap_or("message")),
         };
         return match request::from_form(received.fields) {
             Ok(fields) => run(&request, &state, action, fields, received.file, None).await,
@@ -324,6 +326,20 @@ fn unknown_action(name: &str) -> HttpResponse {
     let name: String = name.chars().take(200).collect();
     bad_request(&format!("Action name not known: {name}"))
 }
+
+/// What is answered with 400: a message, or the envelope of an action.
+struct BadRequest;
+
+impl utoipa::PartialSchema for BadRequest {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{Object, OneOf, Schema, Type};
+        let mut either = OneOf::new();
+        either.items = [Type::String, Type::Object].map(|kind| Schema::Object(Object::with_type(kind)).into()).to_vec();
+        Schema::OneOf(either).into()
+    }
+}
+
+impl utoipa::ToSchema for BadRequest {}
 
 /// CKAN answers requests that never reach an action with a bare JSON string.
 fn bad_request(message: &str) -> HttpResponse {

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use chrono::{DateTime, Utc};
 use minato_app::App;
 use minato_app::catalog::{Action, Dataset, Difference, Viewer};
 
@@ -179,17 +180,18 @@ fn change_view(lang: Lang, names: &[(String, String)], difference: &Difference) 
     ChangeView {
         field,
         pointer: difference.field.clone(),
-        before: difference.before.as_ref().and_then(shown),
-        after: difference.after.as_ref().and_then(shown),
+        before: difference.before.as_ref().and_then(|value| shown(lang, value)),
+        after: difference.after.as_ref().and_then(|value| shown(lang, value)),
     }
 }
 
 /// A value for readers; nothing for `null` and what is empty.
-fn shown(value: &serde_json::Value) -> Option<String> {
+fn shown(lang: Lang, value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     let text = match value {
         Value::Null => return None,
-        Value::String(text) => text.clone(),
+        // Moments are kept in UTC and shown in Japan's time, as everywhere.
+        Value::String(text) => text.parse::<DateTime<Utc>>().map_or_else(|_| text.clone(), |at| lang.minute(at)),
         Value::Array(items) if items.iter().all(Value::is_string) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("、"),
         Value::Object(members) if members.contains_key("title") && members.contains_key("id") => {
             members.get("title").and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -268,6 +270,7 @@ mod tests {
         let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
         assert_eq!(fields, ["タイトル", "キーワード", "ファイル「名簿.csv」 / サイズ（バイト）", "ファイル「地図」"]);
         assert_eq!(changes[1].after.as_deref(), Some("x、y"));
+        assert_eq!(shown(Lang::Ja, &json!("2026-11-20T20:37:25.695137Z")).as_deref(), Some("2026年11月21日 05:37"));
         assert_eq!((changes[3].before.clone(), changes[3].after.as_deref()), (None, Some("地図")));
     }
 }

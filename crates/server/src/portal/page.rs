@@ -8,6 +8,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use bytes::Bytes;
+use minato_app::catalog::Text;
 use minato_app::{App, Error};
 use sha2::{Digest, Sha256};
 

@@ -9,6 +9,7 @@ use minato_app::searching::{Facet, Filters, Fragment, Hit, SearchRequest, Sort, 
 use minato_app::{App, Directory};
 
 use super::home::Card;
+use super::markdown;
 use super::page::{self, KEEP_SEARCH, Reply, Shell};
 use super::words::{Lang, Said, number};
 use crate::http::Shared;
@@ -23,6 +24,10 @@ const QUERY_CHARS_MAX: usize = 300;
 const CHOICES_MAX: usize = 60;
 /// Values of a facet that are seen at once; the rest are behind "more".
 const VALUES_SHOWN: usize = 8;
+/// Length of a snippet, in characters.
+const SNIPPET_CHARS: usize = 110;
+/// How much of a description snippets are taken from, in characters.
+const SNIPPET_SOURCE_CHARS: usize = 5_000;
 
 /// The facets of the form: name in the query, what it counts, legend in both languages.
 const FACETS: [(&str, Facet, &str, &str); 6] = [
@@ -160,6 +165,8 @@ pub(super) struct Found {
     pub(super) card: Card,
     pub(super) title: Vec<Fragment>,
     pub(super) snippet: Vec<Fragment>,
+    /// The snippet is Japanese in an English page.
+    pub(super) snippet_foreign: bool,
 }
 
 /// Links to other pages of a list.
@@ -257,7 +264,7 @@ fn build(app: &App, shell: Shell, asked: Asked) -> minato_app::Result<Reply> {
         let legend = FACETS.iter().find(|(name, ..)| *name == choice.0).map_or("", |(_, _, ja, en)| lang.t(ja, en));
         ActiveChoice { legend: legend.to_owned(), said: label(lang, &directory, choice.0, &choice.1), remove: asked.without(choice) }
     });
-    let keywords = if any { Vec::new() } else { app.dataset_counts_by_keyword()? };
+    let keywords = if any { Vec::new() } else { most_frequent(app.dataset_counts_by_keyword()?) };
     let with_address = |text: &Option<String>| text.as_ref().map(|text| (text.clone(), asked.with_query(text)));
     let title = match (lang, asked.query.as_str()) {
         (Lang::Ja, "") => "データセットを探す".to_owned(),
@@ -302,7 +309,55 @@ fn found_view(lang: Lang, directory: &Directory, dataset: &Dataset, hit: &Hit) -
     // Marks are in the Japanese title; an English title is shown unmarked.
     let marked = card.link.said.text == dataset.content.title;
     let title = if marked { hit.title_highlighted.clone() } else { Vec::new() };
-    Found { card, title, snippet: hit.snippet.clone() }
+    let snippet = snippet(dataset, &hit.snippet);
+    let snippet_foreign = lang == Lang::En && snippet.iter().any(|piece| !piece.text.is_ascii());
+    Found { card, title, snippet, snippet_foreign }
+}
+
+/// The index cuts snippets out of Markdown: the same words marked in the description as readers see it. Empty when there are none.
+fn snippet(dataset: &Dataset, found: &[Fragment]) -> Vec<Fragment> {
+    let content = &dataset.content;
+    let description = format!("{}\n\n{}", content.description, content.description_en.as_deref().unwrap_or_default());
+    let words: Vec<&str> = found.iter().filter(|piece| piece.marked).map(|piece| piece.text.as_str()).collect();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    marked(&markdown::to_line(&description, SNIPPET_SOURCE_CHARS), &words)
+}
+
+/// The part of a text around the first of the words, with the words marked; nothing when it has none of them.
+fn marked(text: &str, words: &[&str]) -> Vec<Fragment> {
+    let next = |rest: &str| {
+        let places = words.iter().filter(|word| !word.is_empty()).filter_map(|word| Some((rest.find(word)?, word.len())));
+        places.min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length)))
+    };
+    let Some((first, _)) = next(text) else { return Vec::new() };
+    let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let last = borders.len() - 1;
+    let from = borders.partition_point(|border| *border < first).saturating_sub(SNIPPET_CHARS / 5).min(last.saturating_sub(SNIPPET_CHARS));
+    let to = (from + SNIPPET_CHARS).min(last);
+    let mut rest = &text[borders[from]..borders[to]];
+    let mut pieces = Vec::new();
+    let mut add = |text: &str, marked| {
+        if !text.is_empty() {
+            pieces.push(Fragment { text: text.to_owned(), marked });
+        }
+    };
+    add(if from > 0 { "…" } else { "" }, false);
+    while let Some((at, length)) = next(rest) {
+        add(&rest[..at], false);
+        add(&rest[at..at + length], true);
+        rest = &rest[at + length..];
+    }
+    add(rest, false);
+    add(if to < last { "…" } else { "" }, false);
+    pieces
+}
+
+/// Keywords, the most frequent first.
+pub(super) fn most_frequent(mut keywords: Vec<(String, i64)>) -> Vec<(String, i64)> {
+    keywords.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    keywords
 }
 
 fn facet_view(lang: Lang, directory: &Directory, asked: &Asked, name: &'static str, legend: &str, values: &[(String, usize)]) -> FacetView {
@@ -361,6 +416,17 @@ mod tests {
         assert_eq!(Asked::parse(&format!("q={}", "あ".repeat(10_000))).query.chars().count(), QUERY_CHARS_MAX);
         let many: String = (0..1_000).map(|n| format!("keyword={n}&")).collect();
         assert_eq!(Asked::parse(&many).choices.len(), CHOICES_MAX);
+    }
+
+    #[test]
+    fn words_are_marked_in_what_readers_see() {
+        let show = |text: &str, words: &[&str]| -> String {
+            marked(text, words).iter().map(|piece| if piece.marked { format!("[{}]", piece.text) } else { piece.text.clone() }).collect()
+        };
+        assert_eq!(show("市の避難所と避難場所です。", &["避難", "避難所"]), "市の[避難所]と[避難]場所です。");
+        assert_eq!(show("市の地図です。", &["避難", ""]), "");
+        let long = show(&format!("{}避難所{}", "あ".repeat(300), "い".repeat(300)), &["避難所"]);
+        assert!(long.starts_with("…あ") && long.contains("あ[避難所]い") && long.ends_with("い…"), "{long}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use minato_app::{App, Error};
 
 use super::home::Counted;
 use super::page::{self, KEEP_PAGE, Reply, Shell};
-use super::search::choice_address;
+use super::search::{choice_address, most_frequent};
 use super::words::{Link, Said, segment};
 use crate::http::Shared;
 
@@ -37,7 +37,7 @@ fn list(app: &App, shell: Shell) -> minato_app::Result<Reply> {
         },
         count: counts.get(&theme.id).copied().unwrap_or(0),
     });
-    let keywords = app.dataset_counts_by_keyword()?.into_iter().take(KEYWORDS_MAX).map(|(word, count)| Counted {
+    let keywords = most_frequent(app.dataset_counts_by_keyword()?).into_iter().take(KEYWORDS_MAX).map(|(word, count)| Counted {
         link: Link { href: super::search::keyword_address(&word), said: Said::new(lang, &word, None) },
         count,
     });

@@ -91,11 +91,6 @@ impl Lang {
             None => words,
         }
     }
-
-    /// A text of the application.
-    pub(super) fn pick(self, text: &Text) -> &str {
-        self.t(&text.ja, &text.en)
-    }
 }
 
 /// With a comma at the thousands.
