@@ -67,7 +67,7 @@ pub async fn serve(
             .wrap(from_fn(cross_origin))
             .configure(routes)
             .default_service(web::to(no_route));
-        let app = map_config(app.into_factory().map_err(|error| actix_web::Error::from(error).error_response()), |_| AppConfig::default());
+        let app = map_config(app.into_factory().map_err(|error| error.error_response()), |_| AppConfig::default());
         let http = HttpService::build()
             .keep_alive(Duration::from_secs(75))
             .client_request_timeout(Duration::from_secs(30))
