@@ -1,7 +1,7 @@
 //! The public portal: pages rendered here, which work without JavaScript, in Japanese and English; and the catalog as DCAT.
 //!
 //! Pages show what everybody may see, whoever asks. Text of publishers is escaped by the templates; Markdown goes through
-//! [`markdown`], addresses through [`words::web_address`].
+//! `markdown`, addresses through `words::web_address`.
 
 mod about;
 mod asset;
