@@ -21,7 +21,7 @@ use crate::http::{AnswerCache, Problem, State};
 use crate::listen::AsciiFirstLine;
 
 /// Most threads of each worker that wait for database, index or disk.
-const BLOCKING_THREADS_MAX: usize = 24;
+const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Most sources harvested at once: a slow one holds up nobody but itself.
 const HARVESTS_MAX: usize = 4;
