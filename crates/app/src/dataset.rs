@@ -366,7 +366,7 @@ impl App {
         let vocabulary = &directory.vocabulary;
         let slug = directory.organization(owner).map(|organization| organization.draft.slug.clone()).unwrap_or_default();
         check(&draft, vocabulary)?;
-        check_new_distributions(&draft, None)?;
+        check_new_distributions(&draft)?;
         require_role(&context.viewer, owner, role_for(&draft, None))?;
         let now = self.now();
         let mut content = draft.apply(id, owner, &slug, None, vocabulary, now);
@@ -391,7 +391,7 @@ impl App {
         require_role(viewer, before.content.organization_id, role_for(&draft, Some(before)))?;
         context.check_revision(before.revision)?;
         check(&draft, vocabulary)?;
-        check_new_distributions(&draft, Some(before))?;
+        check_new_distributions(&draft)?;
         let owner = match draft.organization.as_deref() {
             Some(key) if !key.trim().is_empty() => {
                 let owner = self.owner_of_draft(&draft)?;
@@ -491,10 +491,8 @@ fn check(draft: &DatasetDraft, vocabulary: &minato_catalog::Vocabulary) -> Resul
     }
 }
 
-/// Ids of distributions are given by the catalog; a draft may only name those the dataset has. Ids for new ones are accepted when they are free,
-/// as CKAN clients choose their own; a taken one is refused by the storage.
-fn check_new_distributions(draft: &DatasetDraft, before: Option<&Dataset>) -> Result<()> {
-    let _ = before;
+/// New distributions may bring an id, as CKAN clients choose their own; the storage refuses a taken one. The nil UUID is a forgotten one.
+fn check_new_distributions(draft: &DatasetDraft) -> Result<()> {
     let nil = draft.distributions.iter().flatten().position(|distribution| distribution.id.is_some_and(|id| id.is_nil()));
     match nil {
         None => Ok(()),
