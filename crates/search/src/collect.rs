@@ -154,6 +154,8 @@ pub(crate) struct Gather {
     pub(crate) now: i64,
     /// Whether scores carry levels.
     pub(crate) leveled: bool,
+    /// Whether levels are only counted, not ranked by.
+    pub(crate) flat: bool,
 }
 
 /// One of the best hits.
@@ -179,6 +181,8 @@ pub(crate) struct Gathered {
     pub(crate) counts: Vec<Vec<u32>>,
     /// Base hits per level, when leveled.
     pub(crate) levels: Vec<usize>,
+    /// Hits per level, when leveled.
+    pub(crate) passed: Vec<usize>,
 }
 
 impl Gather {
@@ -215,9 +219,11 @@ impl Collector for Gather {
             counts: self.counted.iter().map(|(_, values)| vec![0; *values]).collect(),
             now: self.now,
             leveled: self.leveled,
+            flat: self.flat,
             base: 0,
             total: 0,
             levels: Vec::new(),
+            passed: Vec::new(),
             best: Vec::new(),
             threshold: 0,
             columns,
@@ -241,10 +247,12 @@ impl Collector for Gather {
             for (to, from) in into.counts.iter_mut().zip(fruit.counts) {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
             }
-            if into.levels.len() < fruit.levels.len() {
-                into.levels.resize(fruit.levels.len(), 0);
+            for (into, fruit) in [(&mut into.levels, fruit.levels), (&mut into.passed, fruit.passed)] {
+                if into.len() < fruit.len() {
+                    into.resize(fruit.len(), 0);
+                }
+                into.iter_mut().zip(fruit).for_each(|(to, from)| *to += from);
             }
-            into.levels.iter_mut().zip(fruit.levels).for_each(|(to, from)| *to += from);
         }
         let mut merged = merged.unwrap_or_else(|| Gathered {
             counts: self.counted.iter().map(|(_, values)| vec![0; *values]).collect(),
@@ -268,9 +276,11 @@ pub(crate) struct GatherSegment {
     counts: Vec<Vec<u32>>,
     now: i64,
     leveled: bool,
+    flat: bool,
     base: usize,
     total: usize,
     levels: Vec<usize>,
+    passed: Vec<usize>,
     best: Vec<(u64, u128, DocId, Score)>,
     threshold: u64,
 }
@@ -314,11 +324,12 @@ impl GatherSegment {
     /// Text score × (1 + 0.15·2^(−age/3y) + 0.10·min(1, log₁₀(1+views)/4)); levels stay apart.
     fn ranked(&self, doc: DocId, score: Score) -> Score {
         const THREE_YEARS: f32 = 3.0 * 365.25 * 86_400.0;
-        let base = if self.leveled { (score / LEVEL).floor() * LEVEL } else { 0.0 };
+        let level = if self.leveled { (score / LEVEL).floor() * LEVEL } else { 0.0 };
+        let base = if self.flat { 0.0 } else { level };
         let age = (self.now - self.columns.modified.get_val(doc)).max(0) as f32;
         let downloads = self.columns.downloads.get_val(doc).max(0) as f32;
         let prior = 1.0 + 0.15 * (-age / THREE_YEARS).exp2() + 0.10 * ((1.0 + downloads).log10() / 4.0).min(1.0);
-        let text = (score - base) * prior;
+        let text = (score - level) * prior;
         base + if self.leveled { text.min(LEVEL - 1.0) } else { text }
     }
 
@@ -357,11 +368,7 @@ impl SegmentCollector for GatherSegment {
     fn collect(&mut self, doc: DocId, score: Score) {
         self.base += 1;
         if self.leveled {
-            let level = (score / LEVEL) as usize;
-            if self.levels.len() <= level {
-                self.levels.resize(level + 1, 0);
-            }
-            self.levels[level] += 1;
+            count_level(&mut self.levels, score);
         }
         let mut failed = None;
         for (facet, numbers) in &self.allowed {
@@ -375,6 +382,9 @@ impl SegmentCollector for GatherSegment {
         match failed {
             None => {
                 self.total += 1;
+                if self.leveled {
+                    count_level(&mut self.passed, score);
+                }
                 for index in 0..self.counted.len() {
                     self.count(index, doc);
                 }
@@ -409,6 +419,14 @@ impl SegmentCollector for GatherSegment {
                 Candidate { key, text, id, segment: self.ordinal, doc, score }
             })
             .collect();
-        Gathered { base: self.base, total: self.total, best, counts: self.counts, levels: self.levels }
+        Gathered { base: self.base, total: self.total, best, counts: self.counts, levels: self.levels, passed: self.passed }
     }
+}
+
+fn count_level(levels: &mut Vec<usize>, score: Score) {
+    let level = (score / LEVEL) as usize;
+    if levels.len() <= level {
+        levels.resize(level + 1, 0);
+    }
+    levels[level] += 1;
 }

@@ -26,15 +26,19 @@ pub const QUERY_TERMS_MAX: usize = 16;
 const TERM_CHARS_MAX: usize = 64;
 const WORDS_MAX: usize = 16;
 const ALTERNATIVES_MAX: usize = 24;
+const OTHER_SPELLINGS_MAX: usize = 6;
 const SURFACES_MAX: usize = 6;
 const EXPANSIONS_MAX: usize = 8;
 
-const PAIRS_WEIGHT: f32 = 0.5;
+const PAIRS_WEIGHT: f32 = 0.7;
 const EQUIVALENT_WEIGHT: f32 = 0.6;
-const RELATED_WEIGHT: f32 = 0.3;
+const RELATED_WEIGHT: f32 = 0.35;
 const ERA_WEIGHT: f32 = 0.9;
-const ALTERNATIVES_TIE: f32 = 0.1;
-const FIELDS_TIE: f32 = 0.2;
+const SPELLING_WEIGHT: f32 = 0.95;
+const ALTERNATIVES_TIE: f32 = 0.5;
+const FIELDS_TIE: f32 = 0.1;
+/// What an optional word adds.
+const SOFT_WEIGHT: f32 = 0.4;
 /// Score of a term that is a format, and what an organization's own data gain by being named.
 const FORMAT_SCORE: f32 = 3.0;
 const ORGANIZATION_SCORE: f32 = 5.0;
@@ -45,11 +49,17 @@ const REQUESTS: &[&str] = &[
     "を教えてください", "を教えて下さい", "を教えてほしい", "を教えて", "教えてください", "教えて", "を知りたいです", "を知りたい", "が知りたいです", "が知りたい",
     "知りたい", "はありますか", "がありますか", "ありますか", "はありませんか", "があるか", "はある", "はどこですか", "はどこにありますか", "はどこ", "どこですか",
     "どこにありますか", "を探しています", "を探している", "を探す", "を探したい", "探しています", "を調べたい", "を見たい", "が見たい", "が欲しい", "がほしい", "を欲しい",
-    "をください", "をお願いします", "について", "に関するデータ", "に関する情報", "に関して", "のデータ", "の情報", "は何ですか", "とは何ですか", "とは", "を検索", "を一覧で",
+    "をください", "をお願いします", "はどのくらいですか", "はどれくらいですか", "はどのくらい", "はどれくらい", "はどれぐらい", "はいくつですか", "はいくつ", "は何人ですか",
+    "は何人", "は何件ですか", "は何件", "はいつですか", "はいつ", "は何", "を確認したい", "を使いたい", "をダウンロードしたい", "をダウンロード", "が必要です", "が必要",
+    "を見せて", "を見る", "を知る", "を比較したい", "について", "に関するデータ", "に関する情報", "に関して", "のデータ", "の情報", "は何ですか", "とは何ですか", "とは", "を検索", "を一覧で",
 ];
 
 /// Words that say little in a catalog of data; optional beside others.
-const SOFT: &[&str] = &["一覧", "データ", "情報", "リスト", "数", "一覧表", "について", "オープンデータ", "data", "list"];
+#[rustfmt::skip]
+const SOFT: &[&str] = &[
+    "一覧", "データ", "情報", "リスト", "数", "一覧表", "名簿", "資料", "ファイル", "オープンデータ", "について", "data", "list", "dataset",
+    "推移", "割合", "件数", "状況", "結果", "概要", "詳細", "種類", "場所", "位置", "所在地", "住所", "どこ", "いつ", "最新", "市民", "区民", "町民", "村民", "県民", "都民", "府民", "道民", "関連", "関係", "現況", "実態", "変化", "内訳",
+];
 
 /// One part of a query that must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +72,15 @@ pub(crate) struct QueryTerm {
     pub(crate) soft: bool,
     /// In quotes: no likes.
     pub(crate) exact: bool,
+    /// Neighbours that the synonyms know together (foreign residents): each of them, or all as one.
+    pub(crate) parts: Vec<QueryTerm>,
 }
 
 impl QueryTerm {
     pub(crate) fn new(text: &str) -> QueryTerm {
         let text: String = text.chars().take(TERM_CHARS_MAX).collect();
         let folded = fold_kana(&text);
-        QueryTerm { soft: SOFT.contains(&text.as_str()), folded, text, exact: false }
+        QueryTerm { soft: SOFT.contains(&text.as_str()), folded, text, exact: false, parts: Vec::new() }
     }
 }
 
@@ -123,6 +135,38 @@ pub(crate) struct Alternative {
     /// Normalized.
     pub(crate) text: String,
     pub(crate) weight: f32,
+    /// Not the same, only near to it.
+    pub(crate) related: bool,
+}
+
+/// The alternatives of a term while they are collected.
+struct Likes {
+    list: Vec<Alternative>,
+    seen: std::collections::HashSet<String>,
+}
+
+impl Likes {
+    fn new(term: &QueryTerm) -> Likes {
+        let list = vec![Alternative { text: term.text.clone(), weight: 1.0, related: false }];
+        Likes { list, seen: std::collections::HashSet::from([term.folded.clone()]) }
+    }
+
+    fn add(&mut self, text: &str, weight: f32) {
+        self.push(text, weight, false);
+    }
+
+    fn push(&mut self, text: &str, weight: f32, related: bool) {
+        if self.seen.insert(fold_kana(text)) {
+            self.list.push(Alternative { text: text.to_owned(), weight, related });
+        }
+    }
+
+    fn add_synonyms(&mut self, synonyms: &Synonyms, folded: &str, weight: f32) {
+        for (text, equivalent) in synonyms.of(folded) {
+            let strength = if equivalent { EQUIVALENT_WEIGHT } else { RELATED_WEIGHT };
+            self.push(text, strength * weight, !equivalent);
+        }
+    }
 }
 
 /// What is needed to make queries.
@@ -140,6 +184,20 @@ pub(crate) struct Planner<'a> {
 /// The terms of a query, ready to be used.
 pub(crate) type Terms = Vec<(QueryTerm, Arc<Prepared>)>;
 
+/// How far a term reaches.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// The term and what stands for it.
+    Strict,
+    /// What is related to it, too.
+    Wide,
+    /// The same; what is more than related is told by a level, scores stay under the cap.
+    Leveled(f32),
+}
+
+/// Neighbours that are looked up together in the synonyms.
+const PARTS_MAX: usize = 3;
+
 const ALL_TEXTS: [TextKind; 6] =
     [TextKind::Title, TextKind::Keyword, TextKind::Organization, TextKind::Description, TextKind::Distribution, TextKind::Other];
 
@@ -154,6 +212,51 @@ impl Planner<'_> {
             .collect()
     }
 
+    /// A term that function words hold together (焼津市の避難場所) as its parts, which must all match, and itself, which only adds.
+    /// What the catalog or the synonyms know as one stays one.
+    pub(crate) fn split_at_glue(&self, terms: Vec<QueryTerm>) -> Vec<QueryTerm> {
+        let mut split: Vec<QueryTerm> = Vec::new();
+        for term in terms {
+            let parts = if term.exact || self.synonyms.of(&term.folded).next().is_some() { Vec::new() } else { parts_at_glue(&term.text) };
+            if parts.len() < 2 {
+                split.push(term);
+                continue;
+            }
+            split.extend(parts.into_iter().map(QueryTerm::new));
+            split.push(QueryTerm { soft: true, ..term });
+        }
+        let mut seen = std::collections::HashSet::new();
+        split.retain(|term| seen.insert(term.folded.clone()));
+        if split.iter().all(|term| term.soft) {
+            split.iter_mut().for_each(|term| term.soft = false);
+        }
+        split.truncate(QUERY_TERMS_MAX);
+        split
+    }
+
+    /// Neighbouring terms that the synonyms know together, as one: 高齢者 割合, foreign residents.
+    pub(crate) fn join_known(&self, terms: Vec<QueryTerm>) -> Vec<QueryTerm> {
+        let mut joined = Vec::new();
+        let mut rest = terms.as_slice();
+        while let Some(first) = rest.first() {
+            let known = (2..=rest.len().min(PARTS_MAX)).rev().find_map(|count| {
+                let parts = &rest[..count];
+                if parts.iter().any(|part| part.exact || !part.parts.is_empty()) {
+                    return None;
+                }
+                let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+                let between = if texts.iter().all(|text| text.is_ascii()) { " " } else { "" };
+                let whole = QueryTerm::new(&texts.join(between));
+                let known = self.synonyms.of(&whole.folded).next().is_some();
+                known.then(|| (count, QueryTerm { parts: parts.to_vec(), soft: false, ..whole }))
+            });
+            let (count, term) = known.unwrap_or_else(|| (1, first.clone()));
+            joined.push(term);
+            rest = &rest[count..];
+        }
+        joined
+    }
+
     fn prepare(&self, term: &QueryTerm, beside: &[String]) -> tantivy::Result<Arc<Prepared>> {
         let mut alternatives = None;
         let mut excluded: Vec<&str> = Vec::new();
@@ -166,49 +269,62 @@ impl Planner<'_> {
                 .collect();
             alternatives = Some(all);
         }
-        let key = format!("{} {:?} {} {} {}", self.words_version, self.scope, term.exact, term.text, excluded.join(" "));
+        let key =
+            format!("{} {:?} {} {} {} {}", self.words_version, self.scope, term.exact, term.parts.len(), term.text, excluded.join(" "));
         if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared);
         }
         let mut alternatives = alternatives.unwrap_or_else(|| self.alternatives(term));
         alternatives.retain(|alternative| !excluded.contains(&fold_kana(&alternative.text).as_str()));
-        let prepared = Arc::new(Prepared::new(alternatives, self.searcher, |alternatives| self.term(term, alternatives))?);
+        let parts = self.prepare_all(term.parts.clone())?;
+        let prepared = Arc::new(Prepared::new(
+            alternatives,
+            parts,
+            self.searcher,
+            |alternatives, parts| self.strict(term, alternatives, parts),
+            |alternatives| self.related(alternatives),
+        )?);
         self.prepared.insert(key, prepared.clone());
         Ok(prepared)
     }
 
     /// The query of a prepared term.
-    fn query_of(&self, term: &QueryTerm, prepared: &Prepared) -> Box<dyn Query> {
-        prepared.query().unwrap_or_else(|| self.term(term, &prepared.alternatives))
+    fn query_of(&self, term: &QueryTerm, prepared: &Prepared, reach: Reach) -> Box<dyn Query> {
+        let strict = || prepared.strict().unwrap_or_else(|| self.strict(term, &prepared.alternatives, &prepared.parts));
+        let related = || prepared.related().unwrap_or_else(|| self.related(&prepared.alternatives));
+        match reach {
+            Reach::Strict => strict(),
+            Reach::Wide => dismax([Some(strict()), related()].into_iter().flatten().collect(), ALTERNATIVES_TIE),
+            Reach::Leveled(cap) => {
+                let strict = Box::new(LevelQuery { inner: strict(), levels: 1.0, cap });
+                dismax([Some(strict as Box<dyn Query>), related()].into_iter().flatten().collect(), ALTERNATIVES_TIE)
+            }
+        }
     }
 
     /// The term itself first, then its likes.
     pub(crate) fn alternatives(&self, term: &QueryTerm) -> Vec<Alternative> {
-        let mut found = vec![Alternative { text: term.text.clone(), weight: 1.0 }];
+        let mut found = Likes::new(term);
         if term.exact {
-            return found;
+            return found.list;
         }
-        let mut seen = std::collections::HashSet::from([term.folded.clone()]);
-        let mut add = |text: &str, weight: f32| {
-            if seen.insert(fold_kana(text)) {
-                found.push(Alternative { text: text.to_owned(), weight });
-            }
-        };
-        for (text, equivalent) in self.synonyms.of(&term.folded) {
-            add(text, if equivalent { EQUIVALENT_WEIGHT } else { RELATED_WEIGHT });
+        for text in other_spellings(&term.text) {
+            found.add(&text, SPELLING_WEIGHT);
+        }
+        found.add_synonyms(self.synonyms, &term.folded, 1.0);
+        for text in other_spellings(&term.text) {
+            found.add_synonyms(self.synonyms, &fold_kana(&text), 1.0);
         }
         if term.folded.is_ascii() && term.folded.len() >= 4 {
             let other = match term.folded.strip_suffix('s') {
                 Some(singular) => singular.to_owned(),
                 None => format!("{}s", term.folded),
             };
-            add(&other, ERA_WEIGHT);
-            for (text, equivalent) in self.synonyms.of(&other) {
-                add(text, if equivalent { EQUIVALENT_WEIGHT } else { RELATED_WEIGHT });
-            }
+            found.add(&other, ERA_WEIGHT);
+            found.add_synonyms(self.synonyms, &other, 1.0);
         }
         for text in other_eras(&term.text) {
-            add(&text, ERA_WEIGHT);
+            found.add(&text, ERA_WEIGHT);
         }
         let kana = if term.folded.chars().count() >= 2 && term.folded.chars().all(is_kana) {
             Some(term.folded.clone())
@@ -221,26 +337,27 @@ impl Planner<'_> {
             // What is typed in kana is meant by its reading; katakana words mostly stand for themselves.
             let weight = if term.text.chars().all(is_katakana) { EQUIVALENT_WEIGHT } else { 1.0 };
             for surface in self.vocabulary.surfaces(&kana, self.scope, SURFACES_MAX) {
-                add(surface, weight);
-                for (text, equivalent) in self.synonyms.of(surface) {
-                    if equivalent {
-                        add(text, EQUIVALENT_WEIGHT * weight);
-                    }
-                }
+                found.add(surface, weight);
+                found.add_synonyms(self.synonyms, surface, weight);
             }
-            for (text, equivalent) in self.synonyms.of(&kana) {
-                if equivalent {
-                    add(text, EQUIVALENT_WEIGHT);
-                }
+            // Words of the synonyms that no dataset has may lead to one that some have; a lone kanji is no word of the catalog's own.
+            for surface in self.synonyms.read_as(&kana) {
+                found.add(surface, weight);
+                found.add_synonyms(self.synonyms, &fold_kana(surface), weight);
             }
+            found.add_synonyms(self.synonyms, &kana, 1.0);
         }
-        found.truncate(ALTERNATIVES_MAX);
-        found
+        found.list.truncate(ALTERNATIVES_MAX);
+        found.list
     }
 
-    /// A term as a query over all texts.
-    fn term(&self, term: &QueryTerm, alternatives: &[Alternative]) -> Box<dyn Query> {
-        let mut disjuncts = self.text_disjuncts(alternatives, &ALL_TEXTS);
+    /// A term and what stands for it, over all texts.
+    fn strict(&self, term: &QueryTerm, alternatives: &[Alternative], parts: &Terms) -> Box<dyn Query> {
+        let equals: Vec<Alternative> = alternatives.iter().filter(|alternative| !alternative.related).cloned().collect();
+        let mut disjuncts = self.text_disjuncts(&equals, &ALL_TEXTS);
+        if !parts.is_empty() {
+            disjuncts.push(self.all_terms(parts, Reach::Strict));
+        }
         if !term.exact {
             if let Some(format) = format_of(&term.folded) {
                 disjuncts.push(self.constant(self.fields.facet(Facet::Format), format, FORMAT_SCORE));
@@ -252,6 +369,12 @@ impl Planner<'_> {
             }
         }
         dismax(disjuncts, ALTERNATIVES_TIE)
+    }
+
+    /// What is only related to a term.
+    fn related(&self, alternatives: &[Alternative]) -> Option<Box<dyn Query>> {
+        let related: Vec<Alternative> = alternatives.iter().filter(|alternative| alternative.related).cloned().collect();
+        (!related.is_empty()).then(|| dismax(self.text_disjuncts(&related, &ALL_TEXTS), ALTERNATIVES_TIE))
     }
 
     /// A term on some texts only, as in `title:避難所`.
@@ -361,11 +484,25 @@ impl Planner<'_> {
         Box::new(ConstScoreQuery::new(raw(field, value), score))
     }
 
-    /// Tier 1: every term, in any of its forms; soft terms only add.
-    pub(crate) fn all_terms(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Box<dyn Query> {
+    /// Tier 1: every term, in any of its forms; soft terms only add. Scores carry a level for each term that is not only related.
+    pub(crate) fn every_term(&self, terms: &Terms) -> Box<dyn Query> {
+        self.all_terms(terms, Reach::Leveled((LEVEL - 1.0) / (terms.len() as f32 + 1.0)))
+    }
+
+    /// Every term or what stands for it.
+    pub(crate) fn every_term_strictly(&self, terms: &Terms) -> Box<dyn Query> {
+        self.all_terms(terms, Reach::Strict)
+    }
+
+    fn all_terms(&self, terms: &Terms, reach: Reach) -> Box<dyn Query> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = terms
             .iter()
-            .map(|(term, prepared)| (if term.soft { Occur::Should } else { Occur::Must }, self.query_of(term, prepared)))
+            .map(|(term, prepared)| match term.soft {
+                true => {
+                    (Occur::Should, Box::new(BoostQuery::new(self.query_of(term, prepared, Reach::Strict), SOFT_WEIGHT)) as Box<dyn Query>)
+                }
+                false => (Occur::Must, self.query_of(term, prepared, reach)),
+            })
             .collect();
         match clauses.len() {
             0 => Box::new(EmptyQuery),
@@ -377,12 +514,26 @@ impl Planner<'_> {
     /// What a relaxed query counts: the words of each term, lone kanji joined to their neighbour, split where words only glue.
     pub(crate) fn units(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Vec<QueryTerm> {
         let mut units: Vec<QueryTerm> = Vec::new();
-        for (term, _) in terms.iter().filter(|(term, _)| !term.soft) {
+        for term in
+            terms.iter().map(|(term, _)| term).flat_map(|term| if term.parts.is_empty() { std::slice::from_ref(term) } else { &term.parts })
+        {
+            if term.soft {
+                continue;
+            }
             if term.exact || term.text.chars().all(is_kana) || self.vocabulary.organization(&term.folded).is_some() {
                 units.push(term.clone());
                 continue;
             }
             units.extend(self.split_concepts(&term.text).iter().map(|word| QueryTerm::new(word)));
+        }
+        // One concept alone that finds little is taken apart, too.
+        if let [unit] = units.as_slice()
+            && !unit.exact
+        {
+            let words = split_words(&unit.text);
+            if words.len() > 1 {
+                units = words.iter().map(|word| QueryTerm::new(word)).collect();
+            }
         }
         let mut seen = std::collections::HashSet::new();
         units.retain(|unit| seen.insert(unit.folded.clone()));
@@ -411,14 +562,14 @@ impl Planner<'_> {
         found
     }
 
-    /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all.
+    /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all: from level `units + 1` on.
     pub(crate) fn some_units(&self, all_terms: Box<dyn Query>, units: &[(QueryTerm, Arc<Prepared>)], least: usize) -> Box<dyn Query> {
         let height = units.len() as f32 + 1.0;
         let cap = (LEVEL - 1.0) / (height + 1.0);
         let clauses: Vec<(Occur, Box<dyn Query>)> = units
             .iter()
             .map(|(unit, prepared)| {
-                let inner = self.query_of(unit, prepared);
+                let inner = self.query_of(unit, prepared, Reach::Wide);
                 (Occur::Should, Box::new(LevelQuery { inner, levels: 1.0, cap }) as Box<dyn Query>)
             })
             .collect();
@@ -431,7 +582,7 @@ impl Planner<'_> {
     pub(crate) fn within_words(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Option<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         for (term, prepared) in terms.iter().filter(|(term, _)| !term.soft) {
-            let mut disjuncts = vec![self.query_of(term, prepared)];
+            let mut disjuncts = vec![self.query_of(term, prepared, Reach::Wide)];
             match Shape::of(&term.text) {
                 Shape::Single => {
                     let pattern = format!("{0}.?|.{0}", term.folded);
@@ -489,6 +640,31 @@ pub(crate) fn split_words(text: &str) -> Vec<String> {
     split_words_at(text).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
 }
 
+/// The parts of a term between its function words; none when a part is too short to stand alone.
+fn parts_at_glue(text: &str) -> Vec<&str> {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut open = false;
+    for_each_segment(text, |start, segment| {
+        if !segment.contains(char::is_alphanumeric) || is_function_word(segment) {
+            open = false;
+            return;
+        }
+        match parts.last_mut() {
+            Some((_, end)) if open => *end = start + segment.len(),
+            _ => parts.push((start, start + segment.len())),
+        }
+        open = true;
+    });
+    let parts: Vec<&str> = parts.into_iter().map(|(start, end)| &text[start..end]).collect();
+    let stands_alone = |part: &&str| {
+        let folded = fold_kana(part);
+        SOFT.contains(part)
+            || part.chars().any(|c| !is_kana(c)) && folded.chars().count() >= 2
+            || part.chars().all(is_katakana) && folded.chars().count() >= 3
+    };
+    if parts.iter().all(stands_alone) { parts } else { Vec::new() }
+}
+
 /// Start and end of each of those words.
 fn split_words_at(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
@@ -520,6 +696,33 @@ pub(crate) fn dismax(mut disjuncts: Vec<Box<dyn Query>>, tie: f32) -> Box<dyn Qu
         1 => disjuncts.remove(0),
         _ => Box::new(DisjunctionMaxQuery::with_tie_breaker(disjuncts, tie)),
     }
+}
+
+/// Spellings of one word that are found inside of others: 都立高校, 都立高等学校.
+#[rustfmt::skip]
+const SPELLINGS: &[&[&str]] = &[
+    &["子ども", "子供", "こども"], &["障害", "障がい", "障碍"], &["高等学校", "高校"], &["引っ越し", "引越し", "引越"], &["取り扱い", "取扱い", "取扱"],
+    &["申し込み", "申込み", "申込"], &["届け出", "届出"], &["手続き", "手続"], &["受け付け", "受付"], &["問い合わせ", "問合せ"], &["橋梁", "橋りょう"],
+    &["浸水想定", "浸水予想"], &["まちづくり", "街づくり", "町づくり"], &["一人親", "ひとり親"], &["一人暮らし", "ひとり暮らし", "独り暮らし"], &["空き家", "空家"],
+    &["空き地", "空地"], &["乗り場", "のりば"], &["置き場", "置場"], &["自転車置き場", "自転車置場"], &["保育園", "保育所"], &["病児保育", "病後児保育"], 
+    &["公衆便所", "公衆トイレ"], &["入り込み", "入込み", "入込"], &["貸し出し", "貸出し", "貸出"], &["見守り", "見まもり"], &["がん", "癌"], &["う蝕", "むし歯", "虫歯"],
+    &["支払い", "支払"], &["売り上げ", "売上げ", "売上"], &["割り当て", "割当"], &["組み合わせ", "組合せ"], &["繋がり", "つながり"], &["箇所", "個所", "か所", "カ所", "ヶ所"],
+    &["センター", "センタ"], &["令和元年", "令和1年", "平成31年"], &["身障者", "身体障害者"], &["知的障害", "知的障がい"], &["スマホ", "スマートフォン"], &["コンビニ", "コンビニエンスストア"],
+    &["ユーチューブ", "youtube"], &["エレベーター", "エレベータ"], 
+];
+
+/// The term with a part of it in another spelling.
+fn other_spellings(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for group in SPELLINGS {
+        // The longest first, or 引越 would be replaced in 引越し.
+        let Some(present) = group.iter().filter(|spelling| text.contains(*spelling)).max_by_key(|spelling| spelling.len()) else {
+            continue;
+        };
+        found.extend(group.iter().filter(|spelling| *spelling != present).map(|spelling| text.replace(present, spelling)));
+    }
+    found.truncate(OTHER_SPELLINGS_MAX);
+    found
 }
 
 /// The format that a folded term names.

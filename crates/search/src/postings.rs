@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, Searcher, SegmentReader, TERMINATED, TantivyError};
 
-use crate::plan::Alternative;
+use crate::plan::{Alternative, Terms};
 
 /// In larger catalogs lists are too long to keep, and skipping through them is what the engine does best.
 const DOCUMENTS_MAX: u64 = 50_000;
@@ -24,36 +24,47 @@ type List = Arc<[(DocId, Score)]>;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) alternatives: Vec<Alternative>,
+    /// What a joined term is made of.
+    pub(crate) parts: Terms,
     /// Hits of each segment; `None` in a large catalog.
-    postings: Option<PostingsQuery>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    strict: PostingsQuery,
+    related: Option<PostingsQuery>,
 }
 
 impl Prepared {
-    /// Evaluates the query of a term, if the catalog is small enough.
+    /// Evaluates the queries of a term, if the catalog is small enough.
     pub(crate) fn new(
         alternatives: Vec<Alternative>,
+        parts: Terms,
         searcher: &Searcher,
-        query: impl FnOnce(&[Alternative]) -> Box<dyn Query>,
+        strict: impl FnOnce(&[Alternative], &Terms) -> Box<dyn Query>,
+        related: impl FnOnce(&[Alternative]) -> Option<Box<dyn Query>>,
     ) -> tantivy::Result<Prepared> {
         if searcher.num_docs() > DOCUMENTS_MAX {
-            return Ok(Prepared { alternatives, postings: None });
+            return Ok(Prepared { alternatives, parts, kept: None });
         }
-        let weight = query(&alternatives).weight(EnableScoring::enabled_from_searcher(searcher))?;
-        let mut segments = HashMap::new();
-        for reader in searcher.segment_readers() {
-            let mut list = Vec::new();
-            weight.for_each(reader, &mut |doc, score| list.push((doc, score)))?;
-            segments.insert(reader.segment_id(), List::from(list));
-        }
-        Ok(Prepared { alternatives, postings: Some(PostingsQuery { segments: Arc::new(segments) }) })
+        let strict = PostingsQuery::evaluate(&*strict(&alternatives, &parts), searcher)?;
+        let related = related(&alternatives).map(|query| PostingsQuery::evaluate(&*query, searcher)).transpose()?;
+        Ok(Prepared { alternatives, parts, kept: Some(Kept { strict, related }) })
     }
 
-    pub(crate) fn query(&self) -> Option<Box<dyn Query>> {
-        self.postings.as_ref().map(|postings| Box::new(postings.clone()) as Box<dyn Query>)
+    /// The hits of the term and what stands for it, when they are kept.
+    pub(crate) fn strict(&self) -> Option<Box<dyn Query>> {
+        self.kept.as_ref().map(|kept| Box::new(kept.strict.clone()) as Box<dyn Query>)
+    }
+
+    /// The hits of what is related, when they are kept: `Some(None)` when nothing is.
+    pub(crate) fn related(&self) -> Option<Option<Box<dyn Query>>> {
+        self.kept.as_ref().map(|kept| kept.related.as_ref().map(|related| Box::new(related.clone()) as Box<dyn Query>))
     }
 
     fn len(&self) -> usize {
-        self.postings.as_ref().map_or(0, |postings| postings.segments.values().map(|list| list.len()).sum())
+        self.kept.as_ref().map_or(0, |kept| kept.strict.len() + kept.related.as_ref().map_or(0, PostingsQuery::len))
     }
 }
 
@@ -79,6 +90,23 @@ impl PreparedTerms {
 #[derive(Debug, Clone)]
 struct PostingsQuery {
     segments: Arc<HashMap<tantivy::index::SegmentId, List>>,
+}
+
+impl PostingsQuery {
+    fn evaluate(query: &dyn Query, searcher: &Searcher) -> tantivy::Result<PostingsQuery> {
+        let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
+        let mut segments = HashMap::new();
+        for reader in searcher.segment_readers() {
+            let mut list = Vec::new();
+            weight.for_each(reader, &mut |doc, score| list.push((doc, score)))?;
+            segments.insert(reader.segment_id(), List::from(list));
+        }
+        Ok(PostingsQuery { segments: Arc::new(segments) })
+    }
+
+    fn len(&self) -> usize {
+        self.segments.values().map(|list| list.len()).sum()
+    }
 }
 
 impl Query for PostingsQuery {

@@ -152,7 +152,12 @@ pub struct SearchRequest {
     pub scope: Scope,
     /// Whether to tell how the query was understood.
     pub explain: bool,
+    /// With fewer hits that have every term, those with some of them follow. 1 relaxes only what would find nothing, 0 nothing at all.
+    pub relaxed_below: usize,
 }
+
+/// A page of hits should be full: see [`SearchRequest::relaxed_below`].
+pub const RELAXED_BELOW: usize = 20;
 
 impl Default for SearchRequest {
     fn default() -> Self {
@@ -168,6 +173,7 @@ impl Default for SearchRequest {
             highlight: false,
             scope: Scope::Public,
             explain: false,
+            relaxed_below: RELAXED_BELOW,
         }
     }
 }
@@ -204,6 +210,8 @@ pub type FacetValues = Vec<(String, usize)>;
 pub struct SearchResults {
     /// Number of hits on all pages.
     pub total: usize,
+    /// Of them, those that have every term of the query or what stands for it; they come first in a list by relevance.
+    pub total_exact: usize,
     /// This page.
     pub hits: Vec<Hit>,
     /// Per facet, in the order asked for. A facet's own filter does not narrow its counts.
@@ -217,7 +225,55 @@ pub struct SearchResults {
     /// Pass as `cursor` to get the next page; absent on the last one.
     pub next_cursor: Option<String>,
     /// How the query was understood, when asked.
-    pub explanation: Option<String>,
+    pub explanation: Option<Explanation>,
+}
+
+/// How a query was understood.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// The terms that were searched, after questions, separators and corrections.
+    pub terms: Vec<ExplainedTerm>,
+    /// The words that a relaxed search counts; empty when it was not relaxed.
+    pub words: Vec<String>,
+}
+
+/// A term of a query and what it was searched as.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainedTerm {
+    /// Normalized.
+    pub text: String,
+    /// Whether datasets without it are hits, too.
+    pub optional: bool,
+    /// The term itself, spellings, synonyms, readings, years of the other calendar.
+    pub alternatives: Vec<ExplainedAlternative>,
+}
+
+/// Another way of saying a term.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainedAlternative {
+    /// Normalized.
+    pub text: String,
+    /// What a match counts; the term itself has 1.
+    pub weight: f32,
+    /// Not the same, only near to it.
+    pub related: bool,
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, term) in self.terms.iter().enumerate() {
+            let separator = if number > 0 { "; " } else { "" };
+            write!(f, "{separator}{}{} =", term.text, if term.optional { " (optional)" } else { "" })?;
+            for (number, alternative) in term.alternatives.iter().enumerate() {
+                let separator = if number > 0 { " |" } else { "" };
+                write!(f, "{separator} {}{}{:.2}", alternative.text, if alternative.related { "~" } else { "×" }, alternative.weight)?;
+            }
+        }
+        if !self.words.is_empty() {
+            write!(f, "; words: {}", self.words.join(" "))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a suggestion is.

@@ -32,7 +32,7 @@ pub(crate) enum TextKind {
 }
 
 const TEXTS: [(&str, f32); 6] =
-    [("title", 4.0), ("keyword", 2.0), ("organization", 2.0), ("description", 1.0), ("distribution", 1.0), ("other", 0.4)];
+    [("title", 3.0), ("keyword", 2.0), ("organization", 2.0), ("description", 1.0), ("distribution", 1.3), ("other", 0.4)];
 
 /// Column of each facet, in the order of [`Facet::ALL`].
 pub(crate) const FACET_COLUMNS: [&str; 6] =

@@ -14,12 +14,17 @@ use crate::fq::{self, Expr};
 use crate::highlight::Needles;
 use crate::index::{Inner, View};
 use crate::normalize::{fold, fold_kana};
-use crate::plan::{Planner, QueryTerm, Terms, read_query, split_words};
+use crate::plan::{Alternative, Planner, QueryTerm, Terms, read_query, split_words};
 use crate::postings::Prepared;
-use crate::{Error, Facet, FacetValues, Fragment, Hit, Index, LIMIT_MAX, OFFSET_MAX, SearchRequest, SearchResults, Sort, SortKey};
+use crate::{
+    Error, ExplainedAlternative, ExplainedTerm, Explanation, Facet, FacetValues, Fragment, Hit, Index, LIMIT_MAX, OFFSET_MAX,
+    SearchRequest, SearchResults, Sort, SortKey,
+};
 
-/// With fewer hits the query is relaxed.
-const ENOUGH: usize = 5;
+/// Corrections of one term that are tried.
+const CANDIDATES_MAX: usize = 4;
+/// With fewer hits a list by date or name is relaxed.
+const FEW: usize = 5;
 /// Scopes and facet lists remembered per commit.
 const MATCH_ALL_MAX: usize = 64;
 
@@ -45,6 +50,42 @@ impl Index {
             words_version,
         };
         Search::new(&self.inner, &view, planner, request)?.run()
+    }
+}
+
+/// What the levels of scores are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Levels {
+    /// Scores have none.
+    None,
+    /// They tell how many hits have every term.
+    Counted,
+    /// They rank above the scores.
+    Ranked,
+}
+
+/// What was gathered, and how much of it has every term or what stands for it.
+struct Found {
+    gathered: Gathered,
+    /// Regardless of facet filters.
+    strict: usize,
+    /// Under all filters.
+    exact: usize,
+}
+
+impl Found {
+    /// Every term is matched from this level on.
+    fn from_level(gathered: Gathered, level: usize) -> Found {
+        let from = |levels: &[usize]| levels.iter().skip(level).sum();
+        Found { strict: from(&gathered.levels), exact: from(&gathered.passed), gathered }
+    }
+
+    fn relaxed(gathered: Gathered) -> Found {
+        Found { gathered, strict: 0, exact: 0 }
+    }
+
+    fn all(gathered: Gathered) -> Found {
+        Found { strict: gathered.base, exact: gathered.total, gathered }
     }
 }
 
@@ -101,58 +142,98 @@ impl<'a> Search<'a> {
     }
 
     fn run(&self) -> Result<SearchResults, Error> {
-        let terms = self.planner.prepare_all(read_query(&self.request.query))?;
+        let terms = self.terms(&self.request.query)?;
         if terms.is_empty() {
             return self.match_all();
         }
-        let first = self.gather(Some(self.planner.all_terms(&terms)), false)?;
-        if first.base >= ENOUGH {
+        let first = self.every_term(&terms)?;
+        if first.strict >= self.enough() {
             return self.results(first, 1, &terms, &[], None, None);
         }
-        if first.base == 0
+        if first.strict == 0
             && let Some((corrected, other)) = self.corrected(&terms)?
         {
-            let found = self.gather(Some(self.planner.all_terms(&other)), false)?;
-            if found.base > 0 {
-                return self.results(found, 1, &other, &[], Some(corrected), None);
+            let found = self.every_term(&other)?;
+            if found.strict > 0 {
+                let (found, tier, units) = self.relaxed_if_few(found, &other)?;
+                return self.results(found, tier, &other, &units, Some(corrected), None);
             }
         }
-        let suggestion = if first.base > 0 { self.better(&terms, first.base)? } else { None };
-        let units = self.planner.prepare_all(self.planner.units(&terms))?;
-        if units.len() > 1 || units.first().map(|(unit, _)| &unit.folded) != terms.first().map(|(term, _)| &term.folded) {
-            let (found, tier) = self.relaxed(&terms, &units)?;
-            if found.base > 0 {
-                return self.results(found, tier, &terms, &units, None, suggestion);
-            }
-        }
-        if first.base == 0
+        let suggestion = if first.strict > 0 { self.better(&terms, first.strict)? } else { None };
+        let (found, tier, units) = self.relaxed_if_few(first, &terms)?;
+        if found.gathered.base == 0
             && let Some(query) = self.planner.within_words(&terms)
         {
-            let found = self.gather(Some(query), false)?;
+            let found = Found::relaxed(self.gather(Some(query), Levels::None)?);
             return self.results(found, 4, &terms, &units, None, None);
         }
-        self.results(first, 1, &terms, &[], None, suggestion)
+        self.results(found, tier, &terms, &units, None, suggestion)
+    }
+
+    /// The terms of a text, ready to be used.
+    fn terms(&self, text: &str) -> Result<Terms, Error> {
+        let planner = &self.planner;
+        Ok(planner.prepare_all(planner.join_known(planner.split_at_glue(planner.join_known(read_query(text)))))?)
+    }
+
+    /// With fewer hits the query is relaxed. What is relaxed stands below what is not, so a list by relevance may be filled up; others
+    /// would mix it.
+    fn enough(&self) -> usize {
+        if self.by_relevance() { self.request.relaxed_below } else { self.request.relaxed_below.min(FEW) }
+    }
+
+    fn by_relevance(&self) -> bool {
+        self.sort.key == SortKey::Relevance
+    }
+
+    /// Tier 1. By relevance, what matches only by a related word follows; other orders would mix it with the rest.
+    fn every_term(&self, terms: &Terms) -> Result<Found, Error> {
+        if !self.by_relevance() {
+            let gathered = self.gather(Some(self.planner.every_term_strictly(terms)), Levels::None)?;
+            return Ok(Found { strict: gathered.base, exact: gathered.total, gathered });
+        }
+        let gathered = self.gather(Some(self.planner.every_term(terms)), Levels::Counted)?;
+        let wanted = terms.iter().filter(|(term, _)| !term.soft).count();
+        Ok(Found::from_level(gathered, wanted))
+    }
+
+    fn relaxed_if_few(&self, first: Found, terms: &Terms) -> Result<(Found, u8, Terms), Error> {
+        let units = self.planner.prepare_all(self.planner.units(terms))?;
+        let differs = units.len() > 1 || units.first().map(|(unit, _)| &unit.folded) != terms.first().map(|(term, _)| &term.folded);
+        if first.strict < self.enough() && differs {
+            let (gathered, tier) = self.relaxed(terms, &units)?;
+            // What only related words found is more than nothing.
+            if gathered.base > first.gathered.base.max(first.strict) || (first.strict == 0 && gathered.base > 0) {
+                let found = if self.by_relevance() {
+                    Found::from_level(gathered, units.len() + 1)
+                } else {
+                    Found { exact: first.exact, strict: first.strict, gathered }
+                };
+                return Ok((found, tier, units));
+            }
+        }
+        Ok((first, 1, Vec::new()))
     }
 
     /// Every word somewhere; if that is not enough, one word less, and so on down to half of them.
     fn relaxed(&self, terms: &Terms, units: &Terms) -> Result<(Gathered, u8), Error> {
-        let query = |least: usize| self.planner.some_units(self.planner.all_terms(terms), units, least);
-        let every = self.gather(Some(query(units.len())), true)?;
+        let query = |least: usize| self.planner.some_units(self.planner.every_term_strictly(terms), units, least);
+        let every = self.gather(Some(query(units.len())), Levels::Ranked)?;
         let half = units.len().div_ceil(2);
-        if every.base >= ENOUGH || half == units.len() {
+        if every.base >= self.enough() || half == units.len() {
             return Ok((every, 2));
         }
         let levels = self.count_levels(query(half))?;
         let mut least = units.len();
         let mut found: usize = levels.iter().skip(least).sum();
-        while found < ENOUGH && least > half {
+        while found < self.enough() && least > half {
             least -= 1;
             found += levels.get(least).copied().unwrap_or(0);
         }
         if found == every.base {
             return Ok((every, 2));
         }
-        Ok((self.gather(Some(query(least)), true)?, 3))
+        Ok((self.gather(Some(query(least)), Levels::Ranked)?, 3))
     }
 
     /// Everything in sight, under the filters; counts without any filter are remembered.
@@ -161,14 +242,14 @@ impl<'a> Search<'a> {
         let key = format!("{:?} {:?} {}", self.request.scope, self.request.facets, self.request.facet_limit);
         let known = if plain { self.view.match_all.lock().get(&key).cloned() } else { None };
         if let Some(known) = known {
-            let gathered = self.gather_with(None, false, &[])?;
-            let mut results = self.results(gathered, 1, &Vec::new(), &[], None, None)?;
-            results.total = known.total;
+            let gathered = self.gather_with(None, Levels::None, &[])?;
+            let mut results = self.results(Found::all(gathered), 1, &Vec::new(), &[], None, None)?;
+            (results.total, results.total_exact) = (known.total, known.total);
             results.facets = known.facets.clone();
             return Ok(results);
         }
-        let gathered = self.gather(None, false)?;
-        let results = self.results(gathered, 1, &Vec::new(), &[], None, None)?;
+        let gathered = self.gather(None, Levels::None)?;
+        let results = self.results(Found::all(gathered), 1, &Vec::new(), &[], None, None)?;
         if plain && !self.request.facets.is_empty() {
             let mut remembered = self.view.match_all.lock();
             if remembered.len() >= MATCH_ALL_MAX {
@@ -179,11 +260,11 @@ impl<'a> Search<'a> {
         Ok(results)
     }
 
-    fn gather(&self, query: Option<Box<dyn Query>>, leveled: bool) -> Result<Gathered, Error> {
-        self.gather_with(query, leveled, &self.request.facets)
+    fn gather(&self, query: Option<Box<dyn Query>>, levels: Levels) -> Result<Gathered, Error> {
+        self.gather_with(query, levels, &self.request.facets)
     }
 
-    fn gather_with(&self, query: Option<Box<dyn Query>>, leveled: bool, facets: &[Facet]) -> Result<Gathered, Error> {
+    fn gather_with(&self, query: Option<Box<dyn Query>>, levels: Levels, facets: &[Facet]) -> Result<Gathered, Error> {
         // One more than shown tells whether there is another page.
         let keep = match self.page {
             _ if self.limit == 0 => 0,
@@ -203,7 +284,8 @@ impl<'a> Search<'a> {
             counted: facets.iter().map(|facet| (*facet, self.inner.values.of(*facet).read().len())).collect(),
             allowed: self.allowed.clone(),
             now: self.now.timestamp().div_euclid(86_400) * 86_400,
-            leveled: leveled && self.sort.key == SortKey::Relevance,
+            leveled: levels != Levels::None && self.by_relevance(),
+            flat: levels == Levels::Counted,
         };
         Ok(self.view.searcher.search(&*self.scoped(query), &gather)?)
     }
@@ -219,6 +301,7 @@ impl<'a> Search<'a> {
             allowed: Vec::new(),
             now: 0,
             leveled: true,
+            flat: false,
         };
         Ok(self.view.searcher.search(&*self.scoped(Some(query)), &gather)?.levels)
     }
@@ -237,42 +320,63 @@ impl<'a> Search<'a> {
     }
 
     fn base(&self, terms: &Terms) -> Result<usize, Error> {
-        Ok(self.view.searcher.search(&*self.scoped(Some(self.planner.all_terms(terms))), &tantivy::collector::Count)?)
+        Ok(self.view.searcher.search(&*self.scoped(Some(self.planner.every_term_strictly(terms))), &tantivy::collector::Count)?)
     }
 
-    /// What the query was probably meant to be, when that differs: terms that find nothing, by words that exist.
+    /// What the query was probably meant to be, when that differs: terms that find nothing, by words that exist, best together with the
+    /// other terms.
     fn corrected(&self, terms: &Terms) -> Result<Option<(String, Terms)>, Error> {
-        let (vocabulary, scope) = (self.planner.vocabulary, self.planner.scope);
-        let mut texts = Vec::with_capacity(terms.len());
+        let mut texts: Vec<String> = terms.iter().map(|(term, _)| term.text.clone()).collect();
         let mut changed = false;
-        for (term, prepared) in terms {
-            let mut text = term.text.clone();
-            let words = split_words(&term.text);
-            let strange: Vec<&String> = words.iter().filter(|word| !vocabulary.knows(&fold(word), scope)).collect();
-            let may_be_wrong = !term.exact && !vocabulary.knows(&term.folded, scope);
-            // Known words side by side are no typo, unless together they sound like something that exists.
-            let by_sound = strange.is_empty();
-            if may_be_wrong && (terms.len() == 1 || self.base(&vec![(term.clone(), prepared.clone())])? == 0) {
-                if let Some(better) = vocabulary.correct(&term.text, scope, by_sound) {
-                    text = better;
-                    changed = true;
-                } else if words.len() > 1 {
-                    for word in strange {
-                        if let Some(better) = vocabulary.correct(word, scope, false) {
-                            text = text.replacen(word.as_str(), &better, 1);
-                            changed = true;
-                        }
-                    }
-                }
+        for (place, (term, prepared)) in terms.iter().enumerate() {
+            if term.soft || !self.may_be_wrong(term) || (terms.len() > 1 && self.base(&vec![(term.clone(), prepared.clone())])? > 0) {
+                continue;
             }
-            texts.push(text);
+            let mut first = None;
+            let mut fitting = None;
+            for candidate in self.candidates(term) {
+                let tried: Vec<&str> =
+                    texts.iter().enumerate().map(|(at, text)| if at == place { candidate.as_str() } else { text.as_str() }).collect();
+                if terms.len() > 1 && fitting.is_none() && self.base(&self.terms(&tried.join(" "))?)? > 0 {
+                    fitting = Some(candidate.clone());
+                }
+                first.get_or_insert(candidate);
+            }
+            if let Some(better) = fitting.or(first) {
+                texts[place] = better;
+                changed = true;
+            }
         }
         if !changed {
             return Ok(None);
         }
         let corrected = texts.join(" ");
-        let terms = self.planner.prepare_all(read_query(&corrected))?;
+        let terms = self.terms(&corrected)?;
         Ok(Some((corrected, terms)))
+    }
+
+    fn may_be_wrong(&self, term: &QueryTerm) -> bool {
+        !term.exact && term.parts.is_empty() && !self.planner.vocabulary.knows(&term.folded, self.planner.scope)
+    }
+
+    /// What a term may have been meant to be, the likeliest first.
+    fn candidates(&self, term: &QueryTerm) -> Vec<String> {
+        let (vocabulary, scope) = (self.planner.vocabulary, self.planner.scope);
+        let words = split_words(&term.text);
+        let strange: Vec<&String> = words.iter().filter(|word| !vocabulary.knows(&fold(word), scope)).collect();
+        // Known words side by side are no typo, unless together they sound like something that exists.
+        let by_sound = strange.is_empty();
+        let whole = vocabulary.correct(&term.text, scope, by_sound, CANDIDATES_MAX);
+        if !whole.is_empty() || words.len() < 2 {
+            return whole;
+        }
+        let mut text = term.text.clone();
+        for word in strange {
+            if let Some(better) = vocabulary.correct(word, scope, false, 1).first() {
+                text = text.replacen(word.as_str(), better, 1);
+            }
+        }
+        if text == term.text { Vec::new() } else { vec![text] }
     }
 
     /// A correction that finds more than the query did.
@@ -285,13 +389,14 @@ impl<'a> Search<'a> {
 
     fn results(
         &self,
-        mut gathered: Gathered,
+        found: Found,
         tier: u8,
         terms: &Terms,
         units: &[(QueryTerm, Arc<Prepared>)],
         corrected: Option<String>,
         suggestion: Option<String>,
     ) -> Result<SearchResults, Error> {
+        let Found { mut gathered, exact, .. } = found;
         let skipped = match self.page {
             Page::Offset(offset) => offset,
             Page::After(_) => 0,
@@ -309,8 +414,8 @@ impl<'a> Search<'a> {
             .zip(&gathered.counts)
             .map(|(facet, counts)| (*facet, self.inner.values.top(*facet, counts, self.request.facet_limit)))
             .collect();
-        let explanation = self.request.explain.then(|| explain(tier, terms, units));
-        Ok(SearchResults { total: gathered.total, hits, facets, tier, corrected, suggestion, next_cursor, explanation })
+        let explanation = self.request.explain.then(|| explain(terms, units));
+        Ok(SearchResults { total: gathered.total, total_exact: exact, hits, facets, tier, corrected, suggestion, next_cursor, explanation })
     }
 
     fn hit(&self, candidate: &Candidate, needles: &Needles) -> Result<Hit, Error> {
@@ -327,7 +432,8 @@ impl<'a> Search<'a> {
 
     fn needles(&self, terms: &Terms, units: &[(QueryTerm, Arc<Prepared>)]) -> Needles {
         let mut texts: Vec<String> = Vec::new();
-        for (_, prepared) in terms.iter().chain(units) {
+        let parts = terms.iter().flat_map(|(_, prepared)| &prepared.parts);
+        for (_, prepared) in terms.iter().chain(units).chain(parts) {
             texts.extend(prepared.alternatives.iter().map(|alternative| fold_kana(&alternative.text)));
         }
         if let Some(expr) = &self.request.filters.expr
@@ -379,16 +485,15 @@ fn expr_texts(expr: &Expr, texts: &mut Vec<String>) {
     }
 }
 
-fn explain(tier: u8, terms: &Terms, units: &[(QueryTerm, Arc<Prepared>)]) -> String {
-    let mut out = format!("tier {tier}");
-    for (term, prepared) in terms {
-        let shown: Vec<String> =
-            prepared.alternatives.iter().map(|alternative| format!("{}×{:.2}", alternative.text, alternative.weight)).collect();
-        out.push_str(&format!("; {}{} = {}", term.text, if term.soft { " (optional)" } else { "" }, shown.join(" | ")));
-    }
-    if !units.is_empty() {
-        let shown: Vec<&str> = units.iter().map(|(unit, _)| unit.text.as_str()).collect();
-        out.push_str(&format!("; words: {}", shown.join(" ")));
-    }
-    out
+fn explain(terms: &Terms, units: &[(QueryTerm, Arc<Prepared>)]) -> Explanation {
+    let explained = |(term, prepared): &(QueryTerm, Arc<Prepared>)| ExplainedTerm {
+        text: term.text.clone(),
+        optional: term.soft,
+        alternatives: prepared
+            .alternatives
+            .iter()
+            .map(|Alternative { text, weight, related }| ExplainedAlternative { text: text.clone(), weight: *weight, related: *related })
+            .collect(),
+    };
+    Explanation { terms: terms.iter().map(explained).collect(), words: units.iter().map(|(unit, _)| unit.text.clone()).collect() }
 }

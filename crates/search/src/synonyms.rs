@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use crate::normalize::{fold, normalize};
+use crate::normalize::{fold, fold_kana, normalize};
+use crate::readings::reading;
 
 const LINE_WORDS_MAX: usize = 60;
 
@@ -15,6 +16,8 @@ pub struct Synonyms {
     lines: Vec<Line>,
     /// Folded word → lines where it is an equivalent.
     by_word: HashMap<Box<str>, Vec<u32>>,
+    /// Reading → equivalents with kanji that are read so.
+    by_reading: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,9 @@ impl Synonyms {
             }
             let number = synonyms.lines.len() as u32;
             for word in &equivalents {
+                if let Some(reading) = reading(word).filter(|reading| *reading != fold_kana(word)) {
+                    synonyms.by_reading.entry(reading.into_boxed_str()).or_default().push(word.clone());
+                }
                 let lines = synonyms.by_word.entry(fold(word).into_boxed_str()).or_default();
                 if lines.last() != Some(&number) {
                     lines.push(number);
@@ -88,6 +94,11 @@ impl Synonyms {
     /// Whether there is no concept.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// Normalized words that are read so, in katakana.
+    pub(crate) fn read_as(&self, kana: &str) -> impl Iterator<Item = &str> {
+        self.by_reading.get(kana).into_iter().flatten().map(|word| &**word)
     }
 
     /// Normalized words for a folded one, and whether each is an equivalent.

@@ -395,62 +395,68 @@ impl Vocabulary {
         self.readings.from(reading).take_while(move |(key, _)| *key == reading).filter_map(|(_, number)| self.entries.get(number))
     }
 
-    /// What a term that finds nothing was probably meant to be; with `by_sound`, only what is read the same (待機自動, 待機児童).
-    pub(crate) fn correct(&self, term: &str, scope: &Scope, by_sound: bool) -> Option<String> {
+    /// What a term that finds nothing was probably meant to be, the likeliest first; with `by_sound`, only what is read the same
+    /// (待機自動, 待機児童).
+    pub(crate) fn correct(&self, term: &str, scope: &Scope, by_sound: bool, limit: usize) -> Vec<String> {
         let normalized = normalize(term);
         let folded = fold_kana(&normalized);
         let length = folded.chars().count();
         if !(2..=ENTRY_CHARS_MAX).contains(&length) {
-            return None;
+            return Vec::new();
         }
         let sight = self.sight(scope);
-        let mut best: Option<(u32, u32, &Entry)> = None;
-        let mut offer = |class: u32, entry| {
+        let mut offers: Vec<(u32, u32, &str)> = Vec::new();
+        let mut offer = |class: u32, entry: &'_ Entry, text| {
             let frequency = Self::frequency(entry, &sight);
-            let better = best.is_none_or(|(best_class, best_frequency, _)| (class, frequency) > (best_class, best_frequency));
-            if frequency > 0 && better && *entry.folded != *folded {
-                best = Some((class, frequency, entry));
+            if frequency > 0 && *entry.folded != *folded {
+                offers.push((class, frequency, text));
             }
         };
         // The same reading (保険所, 保健所) is the surest; of those, one written nearly so.
         if let Some(reading) = reading(&normalized).filter(|reading| reading.chars().count() >= 2) {
             let reading = fold_reading(&reading);
             for entry in self.with_reading(&reading) {
-                offer(if distance(&entry.folded, &folded, 1) <= 1 { 5 } else { 3 }, entry);
+                offer(if distance(&entry.folded, &folded, 1) <= 1 { 6 } else { 4 }, entry, entry.text());
             }
         }
         if folded.chars().all(|c| c.is_ascii_alphanumeric()) && length >= 4 {
             let latin = format!("{ALIKE}{}", fold_romaji(&simplify_romaji(&folded)));
             for entry in self.with_key(&latin) {
-                offer(4, entry);
+                offer(5, entry, entry.text());
             }
             if let Some(kana) = kana_of_romaji(&folded) {
                 let reading = fold_reading(&kana);
                 for entry in self.with_reading(&reading) {
-                    offer(4, entry);
+                    offer(5, entry, entry.text());
                 }
             }
         }
-        let limit = if length >= 6 { 2 } else { 1 };
+        let distance_max = if length >= 6 { 2 } else { 1 };
         let wanted = mask(&folded);
+        let has_kanji = folded.chars().any(is_kanji);
         for entry in self.entries.iter().filter(|_| !by_sound) {
-            let near = usize::from(entry.chars).abs_diff(length) <= limit
+            let near = usize::from(entry.chars).abs_diff(length) <= distance_max
                 && entry.kinds & TARGET != 0
-                && (entry.mask ^ wanted).count_ones() as usize <= 2 * limit;
+                && (entry.mask ^ wanted).count_ones() as usize <= 2 * distance_max;
             if !near {
                 continue;
             }
-            let apart = distance(&entry.folded, &folded, limit);
-            if apart > limit {
+            let apart = distance(&entry.folded, &folded, distance_max);
+            if apart > distance_max {
                 continue;
             }
             // Of two characters, one other is another word, unless both are kana or letters next to each other.
-            if length <= 2 || (length == 3 && folded.chars().any(is_kanji) && !shares_two(&entry.folded, &folded)) {
+            if length <= 2 || (length == 3 && has_kanji && !shares_two(&entry.folded, &folded)) {
                 continue;
             }
-            offer(if apart <= 1 { 2 } else { 1 }, entry);
+            // An input method takes one kanji for another; it adds and drops none.
+            let same_length = usize::from(entry.chars) == length && has_kanji;
+            offer(if apart > 1 { 1 } else { 2 + u32::from(same_length) }, entry, entry.text());
         }
-        best.map(|(_, _, entry)| entry.text().to_owned())
+        offers.sort_unstable_by(|a, b| b.cmp(a));
+        let mut seen = HashSet::new();
+        offers.retain(|(_, _, text)| seen.insert(*text));
+        offers.into_iter().take(limit).map(|(_, _, text)| text.to_owned()).collect()
     }
 
     fn with_key<'a, 'b>(&'a self, key: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
@@ -603,10 +609,10 @@ mod tests {
         for (typed, meant) in
             [("保険所", "保健所"), ("ハサードマップ", "ハザードマップ"), ("ハザドーマップ", "ハザードマップ"), ("hinanjo", "避難所")]
         {
-            assert_eq!(vocabulary.correct(typed, &Scope::Public, false).map(|text| fold(&text)), Some(fold(meant)), "{typed}");
+            assert_eq!(vocabulary.correct(typed, &Scope::Public, false, 1).first().map(|text| fold(text)), Some(fold(meant)), "{typed}");
         }
-        assert_eq!(vocabulary.correct("ハザードナップ", &Scope::Public, true), None);
-        assert_eq!(vocabulary.correct("図書館", &Scope::Public, false), None);
+        assert_eq!(vocabulary.correct("ハザードナップ", &Scope::Public, true, 1), Vec::<String>::new());
+        assert_eq!(vocabulary.correct("図書館", &Scope::Public, false, 1), Vec::<String>::new());
     }
 
     #[test]
@@ -633,7 +639,7 @@ mod tests {
         let stranger = Scope::PublicAnd(vec![Uuid::from_u128(8)]);
         for (scope, seen) in [(Scope::Public, false), (stranger, false), (member, true), (Scope::Everything, true)] {
             assert_eq!(!vocabulary.suggest("秘密", &scope, 10).is_empty(), seen, "{scope:?}");
-            assert_eq!(vocabulary.correct("秘蜜計画書", &scope, false).is_some(), seen, "{scope:?}");
+            assert_eq!(vocabulary.correct("秘蜜計画書", &scope, false, 1).is_empty(), !seen, "{scope:?}");
             assert_eq!(vocabulary.knows(&fold("秘密計画書"), &scope), seen, "{scope:?}");
         }
     }

@@ -38,6 +38,9 @@ const SUMMARY_LENGTH: usize = 300;
 struct SearchAnswer {
     /// Number of hits on all pages.
     total: usize,
+    /// Of them, those with every term of the query or what stands for it. By relevance they come first; the rest has only some of the terms,
+    /// or words near to them.
+    total_exact: usize,
     /// This page, best first or in the order asked for.
     items: Vec<FoundItem>,
     /// Per facet asked for, its values, most hits first. A facet's own filter does not narrow its counts.
@@ -298,6 +301,7 @@ fn answer(app: &App, base: &str, found: FoundDatasets) -> SearchAnswer {
     });
     SearchAnswer {
         total: results.total,
+        total_exact: results.total_exact,
         items,
         facets: facets.collect(),
         tier: results.tier,

@@ -215,7 +215,8 @@ struct SearchPage {
     clear: String,
     corrected: Option<(String, String)>,
     suggestion: Option<(String, String)>,
-    relaxed: bool,
+    /// Hits that have all words, when others follow.
+    exact: Option<usize>,
     paging: Paging,
     /// Address of the last page, when this one is beyond it.
     last_page: Option<String>,
@@ -285,7 +286,7 @@ fn build(app: &App, shell: Shell, asked: Asked) -> minato_app::Result<Reply> {
         clear: asked.without_choices(),
         corrected: with_address(&results.corrected),
         suggestion: with_address(&results.suggestion),
-        relaxed: results.tier >= 3 && any,
+        exact: (any && results.tier >= 2 && results.total_exact < results.total).then_some(results.total_exact),
         paging: Paging::new(asked.page, last, |page| asked.on_page(page)),
         last_page: (any && results.hits.is_empty()).then(|| asked.on_page(last)),
         keywords: keywords.into_iter().take(12).map(|(word, _)| (keyword_address(&word), word)).collect(),
