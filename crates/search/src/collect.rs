@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::{Column, ColumnValues, StrColumn};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use uuid::Uuid;
 
 use crate::level::LEVEL;
 use crate::schema::FACET_COLUMNS;
@@ -80,6 +81,8 @@ pub(crate) struct SegmentColumns {
     id_low: Arc<dyn ColumnValues<u64>>,
     slug: Option<StrColumn>,
     title: Option<StrColumn>,
+    organization_id: Option<StrColumn>,
+    open: Column<bool>,
 }
 
 impl SegmentColumns {
@@ -105,6 +108,8 @@ impl SegmentColumns {
             id_low: fast.column_first_or_default("id_low")?,
             slug: fast.str("slug")?,
             title: fast.str("title_sort")?,
+            organization_id: fast.str("organization_id")?,
+            open: fast.bool("open")?,
         })
     }
 
@@ -117,6 +122,21 @@ impl SegmentColumns {
         let Some((column, map)) = &self.facets[facet.index()] else { return Vec::new() };
         let numbers = column.values_for_doc(doc).filter_map(|ordinal| map.get(ordinal as usize));
         numbers.filter_map(|number| values.names.get(*number as usize)).map(|name| name.to_string()).collect()
+    }
+
+    /// Whether everybody may see a dataset.
+    pub(crate) fn is_open(&self, doc: DocId) -> bool {
+        self.open.first(doc).unwrap_or(false)
+    }
+
+    pub(crate) fn organization_id(&self, doc: DocId) -> Uuid {
+        let mut text = String::new();
+        if let Some(column) = &self.organization_id
+            && let Some(ordinal) = column.ords().first(doc)
+        {
+            let _ = column.ord_to_str(ordinal, &mut text);
+        }
+        Uuid::parse_str(&text).unwrap_or_default()
     }
 
     pub(crate) fn slug(&self, doc: DocId) -> String {

@@ -3,7 +3,7 @@
 //! A directory holds generations (`gen-000001/`, …) and a file `CURRENT` that names the one in use. A rebuild fills a new generation
 //! and swaps by renaming `CURRENT` into place; whatever ends the process at whatever point leaves one whole generation in use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,9 @@ use parking_lot::{Mutex, RwLock};
 use tantivy::directory::error::LockError;
 use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::schema::Value;
-use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
+use tantivy::store::{Compressor, ZstdCompressor};
+use tantivy::schema::{IndexRecordOption, Value};
+use tantivy::{DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term};
 use uuid::Uuid;
 
 use crate::analysis::{ANALYZER_VERSION, tokenizers};
@@ -26,12 +27,16 @@ use crate::directory::UnsyncedDirectory;
 use crate::postings::PreparedTerms;
 use crate::schema::Fields;
 use crate::search::MatchAll;
-use crate::vocabulary::{Builder, Source, Vocabulary};
+use crate::vocabulary::{Builder, Source, Vocabulary, words_of};
 use crate::{Error, Facet, Scope, SearchDocument, Suggestion, SynonymError, Synonyms};
 
 const CURRENT: &str = "CURRENT";
 /// The engine's least.
 const WRITER_MEMORY_MIN: usize = 15_000_000;
+/// Memory of each thread that fills a new index: fewer, larger segments to merge.
+const REBUILD_MEMORY: usize = 60_000_000;
+/// Stored texts that are packed together, in bytes.
+const STORED_BLOCK: usize = 32_768;
 /// Up to so many datasets, words are refreshed before a change returns; a larger catalog does it in the background.
 const REFRESHED_AT_ONCE: u64 = 100;
 /// After a rebuild of at most so many datasets, the segments are merged into one.
@@ -42,6 +47,8 @@ const MERGED_WHOLE: u64 = 300_000;
 pub struct Settings {
     /// Memory for changes before they are written, in bytes; at least 15 million. Default 20 million.
     pub writer_memory_bytes: usize,
+    /// Threads that fill a new index in [`Index::rebuild`], with 60 MB for each. Default 1: searches go on meanwhile.
+    pub rebuild_threads: usize,
     /// A synonym list in place of the built-in one.
     pub synonyms: Option<String>,
     /// How long words for suggestions and corrections may lag behind changes. Default 500 ms.
@@ -56,6 +63,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             writer_memory_bytes: 20_000_000,
+            rebuild_threads: 1,
             synonyms: None,
             vocabulary_delay: Duration::from_millis(500),
             lock_wait: Duration::from_secs(3),
@@ -107,6 +115,8 @@ pub(crate) struct Inner {
     generation: Mutex<Generation>,
     /// Changes made while a rebuild is under way; `None` otherwise.
     pending: Mutex<Option<Vec<Change>>>,
+    /// Words of datasets that were withdrawn or hidden since the vocabulary that is being built was begun.
+    forgotten: Mutex<Vec<Vec<Box<str>>>>,
     changed: Sender<()>,
     /// Counts the changes of vocabulary and synonyms.
     words_version: AtomicU64,
@@ -155,7 +165,7 @@ impl Index {
             Ok(generation) => (generation, None),
             Err(reason) => {
                 let number = next_number(directory)?;
-                let generation = Generation::create(directory, number, &fields, &settings)?;
+                let generation = Generation::create(directory, number, &fields, &settings, Writing::usual(&settings))?;
                 write_current(directory, number)?;
                 (generation, Some(reason))
             }
@@ -179,6 +189,7 @@ impl Index {
             synonyms: RwLock::new(Arc::new(synonyms)),
             generation: Mutex::new(generation),
             pending: Mutex::new(None),
+            forgotten: Mutex::default(),
             changed,
             words_version: AtomicU64::new(0),
         });
@@ -212,8 +223,11 @@ impl Index {
     pub fn apply(&self, upserts: Vec<SearchDocument>, deletes: Vec<Uuid>, position: i64) -> Result<(), Error> {
         {
             let mut generation = self.inner.generation.lock();
+            let closed = upserts.iter().filter(|document| !document.open).map(|document| &document.id);
+            let forgotten = self.inner.open_words(deletes.iter().chain(closed))?;
             generation.write(&self.inner.fields, &upserts, &deletes, position)?;
             self.inner.show(&mut generation)?;
+            self.inner.forget(forgotten);
             if let Some(pending) = &mut *self.inner.pending.lock() {
                 pending.push(Change { upserts, deletes, position });
             }
@@ -303,14 +317,16 @@ impl Inner {
     {
         let number = next_number(&self.directory)?;
         let path = generation_path(&self.directory, number);
-        let filled = Generation::create(&self.directory, number, &self.fields, &self.settings).and_then(|mut next| {
+        let writing = Writing { threads: self.settings.rebuild_threads.clamp(1, 8), memory_bytes: REBUILD_MEMORY };
+        let filled = Generation::create(&self.directory, number, &self.fields, &self.settings, writing).and_then(|mut next| {
+            let mut seen = HashSet::new();
             for batch in batches {
                 let batch = batch.map_err(|error| Error::Source(error.into()))?;
-                next.add(&self.fields, &batch)?;
+                next.fill(&self.fields, &batch, &mut seen)?;
             }
             next.commit(position)?;
             next.merge_whole()?;
-            Ok(next)
+            next.settle(&self.settings)
         });
         let mut next = match filled {
             Ok(next) => next,
@@ -336,6 +352,19 @@ impl Inner {
         Ok(())
     }
 
+    /// Takes words out of what the public sees before a new vocabulary is built.
+    fn forget(&self, words: Vec<Vec<Box<str>>>) {
+        if words.is_empty() {
+            return;
+        }
+        let mut forgotten = self.forgotten.lock();
+        let vocabulary = self.vocabulary();
+        words.iter().for_each(|words| vocabulary.forget(words));
+        forgotten.extend(words);
+        drop(forgotten);
+        self.words_version.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Small catalogs refresh at once, others tell the background thread.
     fn vocabulary_changed(&self) -> Result<(), Error> {
         if self.view().searcher.num_docs() <= REFRESHED_AT_ONCE {
@@ -347,43 +376,65 @@ impl Inner {
     }
 
     fn refresh_vocabulary(&self) -> Result<(), Error> {
-        let view = self.view();
-        let mut builder = Builder::default();
-        let keywords = self.values.of(Facet::Keyword);
+        let view = {
+            let mut forgotten = self.forgotten.lock();
+            forgotten.clear();
+            self.view()
+        };
+        let mut builder = Builder::new(usize::try_from(view.searcher.num_docs()).unwrap_or(usize::MAX));
         for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
-            let columns = &view.segments[ordinal];
-            let fast = reader.fast_fields();
-            let open = fast.bool("open")?;
-            let organization_ids = fast.str("organization_id")?;
-            let mut organization_id = String::new();
             for doc in reader.doc_ids_alive() {
-                let stored: TantivyDocument = view.searcher.doc(tantivy::DocAddress::new(ordinal as u32, doc))?;
-                let text = |field| stored.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
-                organization_id.clear();
-                if let Some(column) = &organization_ids
-                    && let Some(number) = column.ords().first(doc)
-                {
-                    column.ord_to_str(number, &mut organization_id)?;
-                }
-                builder.add(&Source {
-                    title: text(self.fields.stored_title),
-                    keywords: &columns.names(Facet::Keyword, doc, &keywords.read()),
-                    organization: text(self.fields.stored_organization),
-                    organization_slug: columns
-                        .names(Facet::Organization, doc, &self.values.of(Facet::Organization).read())
-                        .first()
-                        .map_or("", |slug| slug),
-                    organization_id: Uuid::parse_str(&organization_id).unwrap_or_default(),
-                    files: text(self.fields.stored_files),
-                    open: open.first(doc).unwrap_or(false),
-                });
+                self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, doc), |source| builder.add(source))?;
             }
         }
         let vocabulary = builder.build();
         tracing::debug!(search.vocabulary = vocabulary.len(), "vocabulary refreshed");
-        *self.vocabulary.write() = Arc::new(vocabulary);
+        {
+            // Held until the new one is seen, so that nothing is forgotten in the old one only.
+            let forgotten = self.forgotten.lock();
+            forgotten.iter().for_each(|words| vocabulary.forget(words));
+            *self.vocabulary.write() = Arc::new(vocabulary);
+        }
         self.words_version.fetch_add(1, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// Calls back with what the vocabulary needs of a dataset.
+    fn with_source(&self, view: &View, address: tantivy::DocAddress, call: impl FnOnce(&Source<'_>)) -> Result<(), Error> {
+        let (segment, doc) = (address.segment_ord as usize, address.doc_id);
+        let columns = &view.segments[segment];
+        let stored: TantivyDocument = view.searcher.doc(address)?;
+        let text = |field| stored.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+        let slugs = columns.names(Facet::Organization, doc, &self.values.of(Facet::Organization).read());
+        call(&Source {
+            title: text(self.fields.stored_title),
+            keywords: &columns.names(Facet::Keyword, doc, &self.values.of(Facet::Keyword).read()),
+            organization: text(self.fields.stored_organization),
+            organization_slug: slugs.first().map_or("", |slug| slug),
+            organization_id: columns.organization_id(doc),
+            files: text(self.fields.stored_files),
+            open: columns.is_open(doc),
+        });
+        Ok(())
+    }
+
+    /// The words of those of the datasets that the public sees.
+    fn open_words<'a>(&self, ids: impl Iterator<Item = &'a Uuid>) -> Result<Vec<Vec<Box<str>>>, Error> {
+        let view = self.view();
+        let mut found = Vec::new();
+        for id in ids {
+            let term = Term::from_field_text(self.fields.id, &id.to_string());
+            for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
+                let Some(mut postings) = reader.inverted_index(self.fields.id)?.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+                while postings.doc() != TERMINATED {
+                    if reader.alive_bitset().is_none_or(|alive| alive.is_alive(postings.doc())) && view.segments[ordinal].is_open(postings.doc()) {
+                        self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, postings.doc()), |source| found.push(words_of(source)))?;
+                    }
+                    postings.advance();
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -432,44 +483,72 @@ impl Generation {
             return Err(damaged(&format!("{} does not match its checksum", file.display())));
         }
         index.set_tokenizers(tokenizers());
-        match Generation::start(index, number, path, position, settings) {
+        match Generation::start(index, number, path, position, settings, Writing::usual(settings)) {
             Ok(generation) => Ok(generation),
             Err(error @ Error::Locked(_)) => Err(OpenProblem::Fatal(error)),
             Err(error) => Err(damaged(&error)),
         }
     }
 
-    fn create(directory: &Path, number: u64, fields: &Fields, settings: &Settings) -> Result<Generation, Error> {
+    fn create(directory: &Path, number: u64, fields: &Fields, settings: &Settings, writing: Writing) -> Result<Generation, Error> {
         let path = generation_path(directory, number);
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
         fs::create_dir_all(&path)?;
-        let index_settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+        let index_settings = IndexSettings {
+            docstore_compress_dedicated_thread: false,
+            docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(3) }),
+            docstore_blocksize: STORED_BLOCK,
+            ..IndexSettings::default()
+        };
         let index = tantivy::Index::builder()
             .schema(fields.schema.clone())
             .tokenizers(tokenizers())
             .settings(index_settings)
             .open_or_create(UnsyncedDirectory::open(&path).map_err(TantivyError::from)?)?;
-        let mut generation = Generation::start(index, number, path, 0, settings)?;
+        let mut generation = Generation::start(index, number, path, 0, settings, writing)?;
         generation.commit(0)?;
         Ok(generation)
     }
 
-    fn start(index: tantivy::Index, number: u64, path: PathBuf, position: i64, settings: &Settings) -> Result<Generation, Error> {
-        let writer = lock_writer(&index, &path, settings)?;
-        let mut merges = LogMergePolicy::default();
-        merges.set_min_num_segments(4);
-        // Otherwise every few small changes would rewrite a segment of thousands.
-        merges.set_min_layer_size(64);
-        merges.set_del_docs_ratio_before_merge(0.3);
-        writer.set_merge_policy(Box::new(merges));
+    fn start(
+        index: tantivy::Index,
+        number: u64,
+        path: PathBuf,
+        position: i64,
+        settings: &Settings,
+        writing: Writing,
+    ) -> Result<Generation, Error> {
+        let writer = lock_writer(&index, &path, settings, writing)?;
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
             .doc_store_cache_num_blocks(settings.stored_blocks_cached)
             .try_into()?;
         Ok(Generation { number, path, reader, writer, position, columns: HashMap::new() })
+    }
+
+    /// Adds documents to a new index; there is nothing to replace but what the same filling brought before.
+    fn fill(&mut self, fields: &Fields, documents: &[SearchDocument], seen: &mut HashSet<Uuid>) -> Result<(), Error> {
+        for document in documents {
+            if !seen.insert(document.id) {
+                self.writer.delete_term(Term::from_field_text(fields.id, &document.id.to_string()));
+            }
+            self.writer.add_document(fields.document(document))?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the one thread and the memory that changes need, once a new index is filled.
+    fn settle(self, settings: &Settings) -> Result<Generation, Error> {
+        let Generation { number, path, reader, writer, position, columns } = self;
+        let index = writer.index().clone();
+        writer.wait_merging_threads()?;
+        let writer = lock_writer(&index, &path, settings, Writing::usual(settings))?;
+        // Otherwise what was merged stays on the disk until the next change.
+        writer.garbage_collect_files().wait()?;
+        Ok(Generation { number, path, reader, writer, position, columns })
     }
 
     fn add(&mut self, fields: &Fields, documents: &[SearchDocument]) -> Result<(), Error> {
@@ -541,18 +620,40 @@ impl Generation {
     }
 }
 
-fn lock_writer(index: &tantivy::Index, path: &Path, settings: &Settings) -> Result<IndexWriter, Error> {
+/// How an index is written.
+#[derive(Debug, Clone, Copy)]
+struct Writing {
+    threads: usize,
+    /// Of each thread.
+    memory_bytes: usize,
+}
+
+impl Writing {
+    fn usual(settings: &Settings) -> Writing {
+        Writing { threads: 1, memory_bytes: settings.writer_memory_bytes.max(WRITER_MEMORY_MIN) }
+    }
+}
+
+fn lock_writer(index: &tantivy::Index, path: &Path, settings: &Settings, writing: Writing) -> Result<IndexWriter, Error> {
     let options = || {
         IndexWriterOptions::builder()
-            .num_worker_threads(1)
+            .num_worker_threads(writing.threads)
             .num_merge_threads(1)
-            .memory_budget_per_thread(settings.writer_memory_bytes.max(WRITER_MEMORY_MIN))
+            .memory_budget_per_thread(writing.memory_bytes)
             .build()
     };
     let until = Instant::now() + settings.lock_wait;
     loop {
         match index.writer_with_options(options()) {
-            Ok(writer) => return Ok(writer),
+            Ok(writer) => {
+                let mut merges = LogMergePolicy::default();
+                merges.set_min_num_segments(4);
+                // Otherwise every few small changes would rewrite a segment of thousands.
+                merges.set_min_layer_size(64);
+                merges.set_del_docs_ratio_before_merge(0.3);
+                writer.set_merge_policy(Box::new(merges));
+                return Ok(writer);
+            }
             Err(TantivyError::LockFailure(LockError::LockBusy, _)) if Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(50));
             }

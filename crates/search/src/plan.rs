@@ -245,10 +245,11 @@ impl Planner<'_> {
                     return None;
                 }
                 let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
-                let between = if texts.iter().all(|text| text.is_ascii()) { " " } else { "" };
-                let whole = QueryTerm::new(&texts.join(between));
-                let known = self.synonyms.of(&whole.folded).next().is_some();
-                known.then(|| (count, QueryTerm { parts: parts.to_vec(), soft: false, ..whole }))
+                let latin = texts.iter().all(|text| text.is_ascii());
+                let whole = texts.join(if latin { " " } else { "" });
+                let others = if latin { vec![other_number(&whole)] } else { other_spellings(&whole) };
+                let known = std::iter::once(whole).chain(others).find(|text| self.synonyms.of(&fold_kana(text)).next().is_some())?;
+                Some((count, QueryTerm { parts: parts.to_vec(), ..QueryTerm::new(&known) }))
             });
             let (count, term) = known.unwrap_or_else(|| (1, first.clone()));
             joined.push(term);
@@ -316,10 +317,7 @@ impl Planner<'_> {
             found.add_synonyms(self.synonyms, &fold_kana(&text), 1.0);
         }
         if term.folded.is_ascii() && term.folded.len() >= 4 {
-            let other = match term.folded.strip_suffix('s') {
-                Some(singular) => singular.to_owned(),
-                None => format!("{}s", term.folded),
-            };
+            let other = other_number(&term.folded);
             found.add(&other, ERA_WEIGHT);
             found.add_synonyms(self.synonyms, &other, 1.0);
         }
@@ -356,7 +354,9 @@ impl Planner<'_> {
         let equals: Vec<Alternative> = alternatives.iter().filter(|alternative| !alternative.related).cloned().collect();
         let mut disjuncts = self.text_disjuncts(&equals, &ALL_TEXTS);
         if !parts.is_empty() {
-            disjuncts.push(self.all_terms(parts, Reach::Strict));
+            // 高齢者 割合: that 割合 is optional must not make all about 高齢者 as good.
+            let weight = if parts.iter().any(|(part, _)| part.soft) { EQUIVALENT_WEIGHT * 0.5 } else { 1.0 };
+            disjuncts.push(Box::new(BoostQuery::new(self.all_terms(parts, Reach::Strict), weight)));
         }
         if !term.exact {
             if let Some(format) = format_of(&term.folded) {
@@ -725,6 +725,24 @@ fn other_spellings(text: &str) -> Vec<String> {
     found
 }
 
+/// An English word in the other number: library, libraries; bus, buses.
+fn other_number(word: &str) -> String {
+    let consonant_before = |ending: &str| word.strip_suffix(ending).is_some_and(|stem| !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    if let Some(stem) = word.strip_suffix("ies") {
+        format!("{stem}y")
+    } else if let Some(stem) = word.strip_suffix("es").filter(|stem| stem.ends_with(['s', 'x', 'z']) || stem.ends_with("ch") || stem.ends_with("sh")) {
+        stem.to_owned()
+    } else if let Some(stem) = word.strip_suffix('s').filter(|stem| !stem.ends_with('s') && !stem.ends_with('u')) {
+        stem.to_owned()
+    } else if consonant_before("y") {
+        format!("{}ies", word.trim_end_matches('y'))
+    } else if word.ends_with(['s', 'x', 'z']) || word.ends_with("ch") || word.ends_with("sh") {
+        format!("{word}es")
+    } else {
+        format!("{word}s")
+    }
+}
+
 /// The format that a folded term names.
 fn format_of(folded: &str) -> Option<&'static str> {
     static KNOWN: LazyLock<Vec<(String, &'static str)>> = LazyLock::new(|| {
@@ -865,6 +883,20 @@ mod tests {
             ("呉市人口", "呉市 人口"),
         ] {
             assert_eq!(split_words(text).join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn english_words_in_the_other_number() {
+        for (one, many) in [("library", "libraries"), ("bus", "buses"), ("toilet", "toilets"), ("box", "boxes"), ("day", "days"), ("bus stop", "bus stops")] {
+            assert_eq!((other_number(one).as_str(), other_number(many).as_str()), (many, one));
+        }
+    }
+
+    #[test]
+    fn spellings_inside_of_compounds() {
+        for (text, expected) in [("都立高校", "都立高等学校"), ("子供110番", "子ども110番 こども110番"), ("引越し手続き", "引っ越し手続き 引越手続き 引越し手続"), ("避難所", "")] {
+            assert_eq!(other_spellings(text).join(" "), expected, "{text}");
         }
     }
 

@@ -3,11 +3,13 @@
 //! Every entry knows who may see it: how many open datasets hold it, and for hidden datasets, of which organization.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use uuid::Uuid;
 
 use crate::analysis::for_each_segment;
-use crate::normalize::{fold, fold_kana, is_cjk, is_kana, is_kanji, is_katakana, normalize};
+use crate::normalize::{fold, fold_kana, fold_kana_char, is_cjk, is_kana, is_kanji, is_katakana, normalize};
 use crate::readings::{fold_reading, fold_romaji, kana_of_romaji, reading, reading_until_unknown, romaji, simplify_romaji};
 use crate::{Scope, Suggestion, SuggestionKind};
 
@@ -17,6 +19,10 @@ const TITLE_CHARS_MAX: usize = 60;
 const GRAM_WORDS_MAX: usize = 3;
 /// Word n-grams are suggested from this many datasets on.
 const SUGGESTED_FROM: u32 = 3;
+/// In catalogs of more datasets, what only one of them has is left out.
+const LARGE: usize = 20_000;
+/// Files of a dataset that are read for words in such a catalog.
+const FILES_OF_LARGE: usize = 5;
 /// Keys looked at for one prefix.
 const KEYS_SCANNED_MAX: usize = 20_000;
 
@@ -43,13 +49,13 @@ pub(crate) struct Source<'a> {
 }
 
 /// Collects entries dataset by dataset.
-#[derive(Default)]
 pub(crate) struct Builder {
     entries: HashMap<Box<str>, Draft>,
     organizations: HashMap<Uuid, u32>,
     slugs: HashMap<Box<str>, Box<str>>,
-    seen: HashMap<String, (u8, String)>,
-    documents: usize,
+    notes: Notes,
+    /// Of a large catalog: what was met once and is no entry yet.
+    once: Option<Once>,
 }
 
 struct Draft {
@@ -60,49 +66,40 @@ struct Draft {
 }
 
 impl Builder {
-    pub(crate) fn add(&mut self, source: &Source<'_>) {
-        self.documents += 1;
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.clear();
-        let mut note = |folded: String, kinds: u8, text: &str| {
-            let entry = seen.entry(folded).or_insert_with(|| (0, text.to_owned()));
-            if kinds > entry.0 {
-                entry.1 = text.to_owned();
-            }
-            entry.0 |= kinds;
-        };
-        let title = normalize(source.title);
-        if title.chars().count() <= TITLE_CHARS_MAX {
-            note(fold_kana(&title), TITLE, source.title.trim());
+    /// For a catalog of so many datasets. In a large one, words and titles that only one dataset has are noise, and most of the memory.
+    pub(crate) fn new(documents: usize) -> Builder {
+        Builder {
+            entries: HashMap::new(),
+            organizations: HashMap::new(),
+            slugs: HashMap::new(),
+            notes: Notes::default(),
+            once: (documents > LARGE).then(|| Once::new(documents)),
         }
-        note(fold(source.organization), ORGANIZATION | TARGET, source.organization.trim());
-        for keyword in source.keywords {
-            if keyword.chars().count() <= TITLE_CHARS_MAX {
-                note(fold(keyword), KEYWORD | TARGET, keyword.trim());
-            }
-            note_words(&normalize(keyword), &mut note);
-        }
-        note_words(&title, &mut note);
-        for name in source.files.lines() {
-            note_words(&normalize(name), &mut note);
-        }
+    }
 
+    pub(crate) fn add(&mut self, source: &Source<'_>) {
+        let files = if self.once.is_some() { FILES_OF_LARGE } else { usize::MAX };
+        self.notes.take(source, files);
         let organizations = self.organizations.len() as u32;
         let organization = *self.organizations.entry(source.organization_id).or_insert(organizations);
-        for (folded, (kinds, text)) in seen.drain() {
-            if folded.is_empty() {
+        for note in &self.notes.list {
+            let folded = &self.notes.folded[note.folded.clone()];
+            if note.kinds & (KEYWORD | ORGANIZATION) == 0
+                && let Some(once) = &mut self.once
+                && !self.entries.contains_key(folded)
+                && once.is_first(note.hash)
+            {
                 continue;
             }
-            let entry = self.entries.entry(folded.into_boxed_str()).or_insert_with(|| Draft {
-                text: text.as_str().into(),
-                kinds: 0,
-                open: 0,
-                hidden: Vec::new(),
-            });
-            if kinds & !entry.kinds > entry.kinds {
+            let text = &self.notes.texts[note.text.clone()];
+            if !self.entries.contains_key(folded) {
+                self.entries.insert(folded.into(), Draft { text: text.into(), kinds: 0, open: 0, hidden: Vec::new() });
+            }
+            let Some(entry) = self.entries.get_mut(folded) else { continue };
+            if note.kinds & !entry.kinds > entry.kinds {
                 entry.text = text.into();
             }
-            entry.kinds |= kinds;
+            entry.kinds |= note.kinds;
             if source.open {
                 entry.open += 1;
             } else {
@@ -112,7 +109,6 @@ impl Builder {
                 }
             }
         }
-        self.seen = seen;
         for name in organization_names(source.organization) {
             self.slugs.entry(name.into_boxed_str()).or_insert_with(|| source.organization_slug.into());
         }
@@ -122,15 +118,10 @@ impl Builder {
         let mut entries = Vec::new();
         let mut names: Vec<(Box<str>, Draft)> = self.entries.into_iter().collect();
         names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        // Rare pairs of words are noise in a large catalog; in a small one they are all there is.
-        let rare = if self.documents > 20_000 { 2 } else { 1 };
         let mut keys: Vec<(String, u32)> = Vec::new();
         let mut readings: Vec<(String, u32)> = Vec::new();
         for (folded, draft) in names {
             let frequency = draft.open + draft.hidden.iter().map(|(_, count)| count).sum::<u32>();
-            if frequency < rare && draft.kinds & (KEYWORD | TITLE | ORGANIZATION) == 0 {
-                continue;
-            }
             let suggested = draft.kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
             if !suggested && draft.kinds & TARGET == 0 {
                 continue;
@@ -166,7 +157,7 @@ impl Builder {
                 text: if *draft.text == *folded { None } else { Some(draft.text) },
                 folded,
                 kinds: draft.kinds,
-                open: draft.open,
+                open: AtomicU32::new(draft.open),
                 hidden: draft.hidden.into_boxed_slice(),
             });
         }
@@ -175,41 +166,130 @@ impl Builder {
     }
 }
 
-/// Notes the runs of one script and the 1–3-grams of words.
-fn note_words(normalized: &str, note: &mut impl FnMut(String, u8, &str)) {
-    for_each_run(normalized, |run| {
-        let chars = run.chars().count();
-        if (2..=ENTRY_CHARS_MAX).contains(&chars) && !run.chars().all(|c| c.is_numeric()) {
-            note(fold_kana(run), TARGET, run);
+/// What one dataset brings: folded texts, each once, with what they are.
+#[derive(Default)]
+struct Notes {
+    list: Vec<Note>,
+    folded: String,
+    texts: String,
+}
+
+struct Note {
+    hash: u64,
+    kinds: u8,
+    folded: Range<usize>,
+    text: Range<usize>,
+}
+
+impl Notes {
+    /// Reads a dataset; of its files the first `files`.
+    fn take(&mut self, source: &Source<'_>, files: usize) {
+        self.list.clear();
+        self.folded.clear();
+        self.texts.clear();
+        let title = normalize(source.title);
+        if title.chars().count() <= TITLE_CHARS_MAX {
+            self.note(&title, TITLE, source.title.trim());
         }
-    });
-    // Words and the gaps between them: a gram never spans punctuation or a function word's edge.
-    let mut recent: Vec<(usize, usize, bool)> = Vec::new();
-    for_each_segment(normalized, |start, segment| {
-        if !segment.contains(char::is_alphanumeric) {
-            recent.clear();
-            return;
-        }
-        let glue = crate::analysis::is_function_word(segment);
-        recent.push((start, start + segment.len(), glue));
-        if recent.len() > GRAM_WORDS_MAX {
-            recent.remove(0);
-        }
-        if glue {
-            return;
-        }
-        for (first, &(from, _, starts_with_glue)) in recent.iter().enumerate() {
-            let gram = &normalized[from..start + segment.len()];
-            let chars = gram.chars().count();
-            let only_numbers = gram.chars().all(|c| c.is_numeric() || c == '.' || c == '年' || c == '月' || c == '日' || c == '度');
-            let lone = recent.len() - first == 1;
-            if starts_with_glue || only_numbers || !(2..=ENTRY_CHARS_MAX).contains(&chars) {
-                continue;
+        self.note(&normalize(source.organization), ORGANIZATION | TARGET, source.organization.trim());
+        for keyword in source.keywords {
+            let normalized = normalize(keyword);
+            if keyword.chars().count() <= TITLE_CHARS_MAX {
+                self.note(&normalized, KEYWORD | TARGET, keyword.trim());
             }
-            let target = if lone || recent.len() - first == 2 { TARGET } else { 0 };
-            note(fold_kana(gram), WORD | target, gram);
+            self.note_words(&normalized);
         }
-    });
+        self.note_words(&title);
+        for name in source.files.lines().take(files) {
+            self.note_words(&normalize(name));
+        }
+        // The kind that says most comes first and gives the text.
+        let Notes { list, folded, .. } = self;
+        list.sort_unstable_by(|a, b| a.hash.cmp(&b.hash).then(b.kinds.cmp(&a.kinds)));
+        list.dedup_by(|later, first| {
+            let same = later.hash == first.hash && folded[later.folded.clone()] == folded[first.folded.clone()];
+            if same {
+                first.kinds |= later.kinds;
+            }
+            same
+        });
+    }
+
+    fn note(&mut self, normalized: &str, kinds: u8, text: &str) {
+        let start = self.folded.len();
+        self.folded.extend(normalized.chars().map(fold_kana_char));
+        let folded = &self.folded[start..];
+        if folded.is_empty() {
+            return;
+        }
+        let hash = self.hash(folded);
+        let text_start = self.texts.len();
+        self.texts.push_str(text);
+        self.list.push(Note { hash, kinds, folded: start..self.folded.len(), text: text_start..self.texts.len() });
+    }
+
+    /// FNV-1a: short texts, and no need to withstand anybody.
+    fn hash(&self, text: &str) -> u64 {
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// Notes the runs of one script and the 1–3-grams of words.
+    fn note_words(&mut self, normalized: &str) {
+        for_each_run(normalized, |run| {
+            let chars = run.chars().count();
+            if (2..=ENTRY_CHARS_MAX).contains(&chars) && !run.chars().all(|c| c.is_numeric()) {
+                self.note(run, TARGET, run);
+            }
+        });
+        // Words and the gaps between them: a gram never spans punctuation or a function word's edge.
+        let mut recent: Vec<(usize, usize, bool)> = Vec::new();
+        for_each_segment(normalized, |start, segment| {
+            if !segment.contains(char::is_alphanumeric) {
+                recent.clear();
+                return;
+            }
+            let glue = crate::analysis::is_function_word(segment);
+            recent.push((start, start + segment.len(), glue));
+            if recent.len() > GRAM_WORDS_MAX {
+                recent.remove(0);
+            }
+            if glue {
+                return;
+            }
+            for (first, &(from, _, starts_with_glue)) in recent.iter().enumerate() {
+                let gram = &normalized[from..start + segment.len()];
+                let chars = gram.chars().count();
+                let only_numbers = gram.chars().all(|c| c.is_numeric() || c == '.' || c == '年' || c == '月' || c == '日' || c == '度');
+                if starts_with_glue || only_numbers || !(2..=ENTRY_CHARS_MAX).contains(&chars) {
+                    continue;
+                }
+                let target = if recent.len() - first <= 2 { TARGET } else { 0 };
+                self.note(gram, WORD | target, gram);
+            }
+        });
+    }
+}
+
+/// Remembers hashes that were met, in little memory; now and then it takes a new one for an old one.
+struct Once {
+    bits: Vec<u64>,
+}
+
+impl Once {
+    fn new(documents: usize) -> Once {
+        // A dataset brings some dozens of words that no other has.
+        Once { bits: vec![0; (documents * 2).next_power_of_two()] }
+    }
+
+    fn is_first(&mut self, hash: u64) -> bool {
+        // The high bits of FNV are the better ones.
+        let at = (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let word = (at as usize >> 6) & (self.bits.len() - 1);
+        let bit = 1 << (at & 63);
+        let first = self.bits[word] & bit == 0;
+        self.bits[word] |= bit;
+        first
+    }
 }
 
 /// Katakana, kanji and Latin runs.
@@ -258,6 +338,13 @@ fn organization_names(name: &str) -> Vec<String> {
     names
 }
 
+/// The words of a dataset, for [`Vocabulary::forget`].
+pub(crate) fn words_of(source: &Source<'_>) -> Vec<Box<str>> {
+    let mut notes = Notes::default();
+    notes.take(source, usize::MAX);
+    notes.list.iter().map(|note| notes.folded[note.folded.clone()].into()).collect()
+}
+
 struct Entry {
     folded: Box<str>,
     /// As published, when that differs.
@@ -265,7 +352,7 @@ struct Entry {
     mask: u64,
     chars: u16,
     kinds: u8,
-    open: u32,
+    open: AtomicU32,
     /// (organization, datasets) that only its viewers see.
     hidden: Box<[(u32, u32)]>,
 }
@@ -343,10 +430,11 @@ impl Vocabulary {
     fn frequency(entry: &Entry, sight: &Sight) -> u32 {
         let hidden =
             |seen: &dyn Fn(u32) -> bool| entry.hidden.iter().filter(|(owner, _)| seen(*owner)).map(|(_, count)| count).sum::<u32>();
+        let open = entry.open.load(Ordering::Relaxed);
         match sight {
-            Sight::Open => entry.open,
-            Sight::All => entry.open + hidden(&|_| true),
-            Sight::And(owners) => entry.open + hidden(&|owner| owners.contains(&owner)),
+            Sight::Open => open,
+            Sight::All => open + hidden(&|_| true),
+            Sight::And(owners) => open + hidden(&|owner| owners.contains(&owner)),
         }
     }
 
@@ -357,6 +445,13 @@ impl Vocabulary {
     /// Number of entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Takes the words of a dataset that is public no more out of what the public sees, at once; the next build counts anew.
+    pub(crate) fn forget(&self, words: &[Box<str>]) {
+        for entry in words.iter().filter_map(|word| self.find(word)) {
+            let _ = entry.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(1)));
+        }
     }
 
     /// Whether a folded word is known to the viewer.
@@ -584,7 +679,7 @@ mod tests {
     use super::*;
 
     fn vocabulary(titles: &[(&str, bool)]) -> Vocabulary {
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(documents.len());
         for (title, open) in titles {
             builder.add(&Source {
                 title,

@@ -120,3 +120,33 @@ pub(crate) fn read_corpus(path: &Path) -> Result<Vec<Record>> {
     }
     Ok(records)
 }
+
+/// The invented datasets that the tests use, as records.
+#[allow(dead_code, reason = "only one of the examples makes do without a corpus")]
+pub(crate) fn invented() -> Vec<Record> {
+    let mut records = Vec::new();
+    for municipality in minato_testkit::fixtures::municipalities() {
+        for fixture in minato_testkit::fixtures::generate(&municipality, 60) {
+            let draft = fixture.draft(&municipality.slug, "https://www.example.jp/");
+            records.push(Record {
+                id: fixture.name.clone(),
+                title: draft.title,
+                notes: Some(draft.description),
+                org: municipality.name.clone(),
+                maintainer: None,
+                tags: draft.keywords,
+                groups: draft.themes,
+                formats: draft.distributions.iter().flatten().filter_map(|distribution| distribution.format.clone()).collect(),
+                license: draft.licence,
+                modified: None,
+                resources: draft
+                    .distributions
+                    .into_iter()
+                    .flatten()
+                    .map(|distribution| Resource { name: Some(distribution.title), description: Some(distribution.description) })
+                    .collect(),
+            });
+        }
+    }
+    records
+}
