@@ -41,13 +41,41 @@ const BATCH: usize = 2_000;
 
 /// What people type, with many hits each.
 const PLAIN: [&str; 24] = [
-    "避難所", "AED", "トイレ", "人口 世帯", "ごみ 収集", "保育園", "公園", "予算", "観光", "統計", "図書館", "選挙", "病院", "バス", "道路", "文化財", "防災",
-    "地価", "学校", "介護", "水質", "決算", "国勢調査", "計画",
+    "避難所",
+    "AED",
+    "トイレ",
+    "人口 世帯",
+    "ごみ 収集",
+    "保育園",
+    "公園",
+    "予算",
+    "観光",
+    "統計",
+    "図書館",
+    "選挙",
+    "病院",
+    "バス",
+    "道路",
+    "文化財",
+    "防災",
+    "地価",
+    "学校",
+    "介護",
+    "水質",
+    "決算",
+    "国勢調査",
+    "計画",
 ];
 /// What has no dataset with every word, is misspelt, or is asked as a question.
 const RELAXED: [&str; 8] = [
-    "津波避難ビル 図書館 選挙", "保険所 予算 夜間", "火災や救急の件数を教えてください", "水素 エネルギー 報告書 給食", "駅ごとの乗降客数を知りたい",
-    "子どもが生まれた数の推移", "コミニティバス 停留所 病院", "市場 取扱量 公園 橋",
+    "津波避難ビル 図書館 選挙",
+    "保険所 予算 夜間",
+    "火災や救急の件数を教えてください",
+    "水素 エネルギー 報告書 給食",
+    "駅ごとの乗降客数を知りたい",
+    "子どもが生まれた数の推移",
+    "コミニティバス 停留所 病院",
+    "市場 取扱量 公園 橋",
 ];
 const PREFIXES: [&str; 12] = ["ひ", "ひな", "避", "避難", "hi", "hinan", "じんこ", "人", "ごみ", "a", "とう", "保育"];
 
@@ -97,7 +125,12 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
     let begin = Instant::now();
     index.refresh_vocabulary()?;
     let words = begin.elapsed();
-    println!("  built in {:.1} s (of that {:.1} s to make the datasets), words for suggestions in {:.1} s more", built.as_secs_f64(), made.as_secs_f64(), words.as_secs_f64());
+    println!(
+        "  built in {:.1} s (of that {:.1} s to make the datasets), words for suggestions in {:.1} s more",
+        built.as_secs_f64(),
+        made.as_secs_f64(),
+        words.as_secs_f64()
+    );
     let bytes = sizes(directory)?;
     let total: u64 = bytes.iter().map(|(_, bytes)| bytes).sum();
     println!("  index {} = {:.2} × the text of {}", megabytes(total), total as f64 / text_bytes as f64, megabytes(text_bytes as u64));
@@ -105,7 +138,12 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
         println!("    {kind:<12} {}", megabytes(bytes));
     }
 
-    let request = |query: &str, facets: &[Facet]| SearchRequest { query: query.to_owned(), facets: facets.to_vec(), highlight: true, ..SearchRequest::default() };
+    let request = |query: &str, facets: &[Facet]| SearchRequest {
+        query: query.to_owned(),
+        facets: facets.to_vec(),
+        highlight: true,
+        ..SearchRequest::default()
+    };
     let place = |number: usize| &places[(number * 7) % places.len().min(size.div_ceil(records.len()).max(1))];
     let search = |request: &SearchRequest| index.search(request).map(|results| results.total);
     println!("  {:<44} {:>9} {:>9} {:>9} {:>12}", "milliseconds", "p50", "p95", "p99", "hits");
@@ -187,12 +225,12 @@ fn relocated(record: &Record, places: &[String], round: usize) -> Record {
 /// Names of municipalities: invented of two kanji each, so that there are enough.
 fn places() -> Vec<String> {
     const FIRST: [&str; 40] = [
-        "青", "赤", "朝", "旭", "荒", "飯", "池", "石", "泉", "稲", "岩", "上", "海", "江", "大", "岡", "奥", "笠", "柏", "勝", "金", "上", "亀", "川", "北", "木", "倉", "黒", "小",
-        "佐", "清", "高", "竹", "田", "津", "富", "中", "長", "西", "野",
+        "青", "赤", "朝", "旭", "荒", "飯", "池", "石", "泉", "稲", "岩", "上", "海", "江", "大", "岡", "奥", "笠", "柏", "勝", "金", "上",
+        "亀", "川", "北", "木", "倉", "黒", "小", "佐", "清", "高", "竹", "田", "津", "富", "中", "長", "西", "野",
     ];
     const SECOND: [&str; 35] = [
-        "山", "川", "田", "島", "崎", "野", "原", "浜", "沢", "谷", "井", "江", "浦", "岡", "尾", "木", "口", "倉", "坂", "瀬", "津", "戸", "根", "橋", "畑", "部", "松", "宮", "村", "本",
-        "森", "屋", "里", "水", "見",
+        "山", "川", "田", "島", "崎", "野", "原", "浜", "沢", "谷", "井", "江", "浦", "岡", "尾", "木", "口", "倉", "坂", "瀬", "津", "戸",
+        "根", "橋", "畑", "部", "松", "宮", "村", "本", "森", "屋", "里", "水", "見",
     ];
     let mut names = vec!["呉市".to_owned(), "福山市".to_owned(), "尾道市".to_owned()];
     for second in SECOND {

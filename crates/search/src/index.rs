@@ -16,8 +16,8 @@ use parking_lot::{Mutex, RwLock};
 use tantivy::directory::error::LockError;
 use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::schema::{IndexRecordOption, Value};
+use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term};
 use uuid::Uuid;
 
@@ -425,10 +425,16 @@ impl Inner {
         for id in ids {
             let term = Term::from_field_text(self.fields.id, &id.to_string());
             for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
-                let Some(mut postings) = reader.inverted_index(self.fields.id)?.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+                let Some(mut postings) = reader.inverted_index(self.fields.id)?.read_postings(&term, IndexRecordOption::Basic)? else {
+                    continue;
+                };
                 while postings.doc() != TERMINATED {
-                    if reader.alive_bitset().is_none_or(|alive| alive.is_alive(postings.doc())) && view.segments[ordinal].is_open(postings.doc()) {
-                        self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, postings.doc()), |source| found.push(words_of(source)))?;
+                    if reader.alive_bitset().is_none_or(|alive| alive.is_alive(postings.doc()))
+                        && view.segments[ordinal].is_open(postings.doc())
+                    {
+                        self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, postings.doc()), |source| {
+                            found.push(words_of(source))
+                        })?;
                     }
                     postings.advance();
                 }

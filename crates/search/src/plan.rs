@@ -198,6 +198,7 @@ enum Reach {
 /// Neighbours that are looked up together in the synonyms.
 const PARTS_MAX: usize = 3;
 
+/// The title comes first.
 const ALL_TEXTS: [TextKind; 6] =
     [TextKind::Title, TextKind::Keyword, TextKind::Organization, TextKind::Description, TextKind::Distribution, TextKind::Other];
 
@@ -383,20 +384,28 @@ impl Planner<'_> {
     }
 
     fn text_disjuncts(&self, alternatives: &[Alternative], kinds: &[TextKind]) -> Vec<Box<dyn Query>> {
-        let mut disjuncts = Vec::new();
+        let mut disjuncts: Vec<Box<dyn Query>> = Vec::new();
         for alternative in alternatives {
             let word_pieces = words(&alternative.text);
             let weight = alternative.weight;
+            // As pairs, what only stands for the term is looked for in titles: elsewhere it costs much and finds little more.
+            let in_pairs = if weight < SPELLING_WEIGHT && kinds.len() > 1 { &kinds[..1] } else { kinds };
             self.push_phrases(&mut disjuncts, &word_pieces, kinds, |field| field.words, weight);
             match Shape::of(&alternative.text) {
                 Shape::Latin => {}
-                Shape::Single | Shape::TwoKanji => self.push_longer_words(&mut disjuncts, &word_pieces, kinds, weight * PAIRS_WEIGHT),
+                Shape::Single | Shape::TwoKanji => self.push_longer_words(&mut disjuncts, &word_pieces, in_pairs, weight * PAIRS_WEIGHT),
                 // バス is in バスケット: as pairs it counts little.
                 Shape::ShortKana => {
-                    self.push_phrases(&mut disjuncts, &pairs(&alternative.text), kinds, |field| field.pairs, weight * PAIRS_WEIGHT * 0.2);
+                    self.push_phrases(
+                        &mut disjuncts,
+                        &pairs(&alternative.text),
+                        in_pairs,
+                        |field| field.pairs,
+                        weight * PAIRS_WEIGHT * 0.2,
+                    );
                 }
                 Shape::Long => {
-                    self.push_phrases(&mut disjuncts, &pairs(&alternative.text), kinds, |field| field.pairs, weight * PAIRS_WEIGHT);
+                    self.push_phrases(&mut disjuncts, &pairs(&alternative.text), in_pairs, |field| field.pairs, weight * PAIRS_WEIGHT);
                 }
             }
         }
@@ -727,10 +736,13 @@ fn other_spellings(text: &str) -> Vec<String> {
 
 /// An English word in the other number: library, libraries; bus, buses.
 fn other_number(word: &str) -> String {
-    let consonant_before = |ending: &str| word.strip_suffix(ending).is_some_and(|stem| !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    let consonant_before =
+        |ending: &str| word.strip_suffix(ending).is_some_and(|stem| !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
     if let Some(stem) = word.strip_suffix("ies") {
         format!("{stem}y")
-    } else if let Some(stem) = word.strip_suffix("es").filter(|stem| stem.ends_with(['s', 'x', 'z']) || stem.ends_with("ch") || stem.ends_with("sh")) {
+    } else if let Some(stem) =
+        word.strip_suffix("es").filter(|stem| stem.ends_with(['s', 'x', 'z']) || stem.ends_with("ch") || stem.ends_with("sh"))
+    {
         stem.to_owned()
     } else if let Some(stem) = word.strip_suffix('s').filter(|stem| !stem.ends_with('s') && !stem.ends_with('u')) {
         stem.to_owned()
@@ -888,14 +900,26 @@ mod tests {
 
     #[test]
     fn english_words_in_the_other_number() {
-        for (one, many) in [("library", "libraries"), ("bus", "buses"), ("toilet", "toilets"), ("box", "boxes"), ("day", "days"), ("bus stop", "bus stops")] {
+        for (one, many) in [
+            ("library", "libraries"),
+            ("bus", "buses"),
+            ("toilet", "toilets"),
+            ("box", "boxes"),
+            ("day", "days"),
+            ("bus stop", "bus stops"),
+        ] {
             assert_eq!((other_number(one).as_str(), other_number(many).as_str()), (many, one));
         }
     }
 
     #[test]
     fn spellings_inside_of_compounds() {
-        for (text, expected) in [("都立高校", "都立高等学校"), ("子供110番", "子ども110番 こども110番"), ("引越し手続き", "引っ越し手続き 引越手続き 引越し手続"), ("避難所", "")] {
+        for (text, expected) in [
+            ("都立高校", "都立高等学校"),
+            ("子供110番", "子ども110番 こども110番"),
+            ("引越し手続き", "引っ越し手続き 引越手続き 引越し手続"),
+            ("避難所", ""),
+        ] {
             assert_eq!(other_spellings(text).join(" "), expected, "{text}");
         }
     }
