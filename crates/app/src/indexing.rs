@@ -127,8 +127,9 @@ impl Indexer {
     }
 
     fn advance(&self, position: i64) {
-        self.shared.lock().position = position;
+        // Before writers are let go: who asks right after his change must get no answer that was kept before it.
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.shared.lock().position = position;
         self.shared.changed.notify_all();
     }
 }
@@ -250,9 +251,9 @@ impl App {
         let Some(indexer) = &self.0.indexer else {
             return Err(Error::internal("this process does not keep the index"));
         };
-        self.reload_directory()?;
-        // Read before the datasets: what changes meanwhile is taken from the log again afterwards.
+        // Read before everything else: what changes meanwhile is taken from the log again afterwards.
         let position = self.store().read(history::last_seq)?;
+        self.reload_directory()?;
         let mut filter = DatasetFilter { scope: Scope::Everything, order: Order::Slug, limit: BATCH, ..Default::default() };
         let mut done = 0;
         let mut ended = false;
