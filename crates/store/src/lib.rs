@@ -19,6 +19,7 @@ pub mod licence;
 pub mod membership;
 pub mod organization;
 pub mod setting;
+pub mod synonym_list;
 pub mod theme;
 pub mod user;
 

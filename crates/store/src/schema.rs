@@ -107,6 +107,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    synonym_list (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
     dataset (id) {
         id -> Text,
         slug -> Text,

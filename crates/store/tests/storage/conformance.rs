@@ -6,7 +6,7 @@ use minato_store::dataset::{DatasetFilter, Order, Scope};
 use minato_store::download::{DownloadFilter, NewDownload};
 use minato_store::{
     Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, job, keyword, membership,
-    organization, setting,
+    organization, setting, synonym_list,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,7 @@ suite!(
     harvest_records_and_outcomes_are_kept,
     settings_and_idempotent_answers_are_kept,
     members_and_tokens_are_found,
+    the_synonym_list_is_kept_with_its_history,
 );
 
 fn now() -> DateTime<Utc> {
@@ -78,9 +79,9 @@ fn save(store: &Store, new: &Dataset, previous: Option<&Dataset>) -> Result<i64,
 fn migrations_go_up_down_and_up(database: &Database) {
     let store = &database.store;
     assert!(!store.has_pending_migrations().unwrap());
-    assert_eq!(store.revert_migrations().unwrap().len(), 2);
+    assert_eq!(store.revert_migrations().unwrap().len(), 3);
     assert!(store.read(organization::all).is_err());
-    assert_eq!(store.migrate().unwrap().len(), 2);
+    assert_eq!(store.migrate().unwrap().len(), 3);
     assert_eq!(store.read(organization::all).unwrap(), vec![]);
 }
 
@@ -499,4 +500,32 @@ fn members_and_tokens_are_found(database: &Database) {
     store.write::<_, Error>(|conn| api_token::save(conn, &stored, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| api_token::find_by_key(conn, &"f".repeat(64))).unwrap(), Some(stored));
     assert_eq!(store.read(|conn| membership::of_user(conn, new_id())).unwrap(), vec![]);
+}
+
+fn the_synonym_list_is_kept_with_its_history(database: &Database) {
+    let store = &database.store;
+    let id = SynonymList::DEFAULT;
+    let first = SynonymList {
+        id: id.to_owned(),
+        draft: SynonymListDraft { text: "ごみ,廃棄物|リサイクル\n".to_owned() },
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
+    assert_eq!(store.read(|conn| synonym_list::find_by_key(conn, id)).unwrap(), None);
+    let saved = store.write::<_, Error>(|conn| synonym_list::save(conn, &first, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| synonym_list::find_by_key(conn, id)).unwrap(), Some(first.clone()));
+    let changes = store.read(|conn| history::changes_after(conn, saved.seq - 1, 10)).unwrap();
+    assert_eq!((changes[0].noun, changes[0].subject_id.as_str(), changes[0].revision), (Noun::SynonymList, id, 1));
+    let away = SynonymList { state: RecordState::Archived, revision: 2, ..first.clone() };
+    store.write::<_, Error>(|conn| synonym_list::save(conn, &away, Some(1), Action::Archive, "test")).unwrap();
+    let stale = store.write::<_, Error>(|conn| synonym_list::save(conn, &away, Some(1), Action::Archive, "test")).unwrap_err();
+    assert!(matches!(stale, Error::Stale { noun: Noun::SynonymList, .. }), "{stale}");
+    let second = store.write::<_, Error>(|conn| synonym_list::save(conn, &first, None, Action::Create, "test")).unwrap_err();
+    assert!(matches!(second, Error::Taken { noun: "synonym_list", .. }), "{second}");
+    let revision = store.read(|conn| history::find_revision(conn, Noun::SynonymList, id, 1)).unwrap().unwrap();
+    assert_eq!(revision.content["text"], "ごみ,廃棄物|リサイクル\n");
+    assert_eq!(store.read(|conn| history::revisions(conn, Noun::SynonymList, id)).unwrap().len(), 2);
+    assert_eq!(store.read(|conn| history::audit_events(conn, Noun::SynonymList, id, 10)).unwrap().len(), 2);
 }
