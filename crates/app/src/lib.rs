@@ -13,6 +13,7 @@ mod indexing;
 mod noun;
 mod search;
 mod statistics;
+mod synonym_list;
 mod token;
 mod transfer;
 

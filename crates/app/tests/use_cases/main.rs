@@ -6,6 +6,7 @@
 mod counting;
 mod dataset;
 mod harvest;
+mod synonym_list;
 mod visibility;
 
 use std::sync::Arc;

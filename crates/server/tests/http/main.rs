@@ -11,4 +11,5 @@ mod refusal;
 mod search;
 mod site;
 mod statistics;
+mod synonym_list;
 mod token;
