@@ -313,6 +313,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    search_month (month, query) {
+        month -> Text,
+        query -> Text,
+        searches -> BigInt,
+        hits -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    search_click (month, query, dataset_id) {
+        month -> Text,
+        query -> Text,
+        dataset_id -> Text,
+        clicks -> BigInt,
+    }
+}
+
+diesel::table! {
     indicator_target (indicator, fiscal_year) {
         indicator -> Text,
         fiscal_year -> BigInt,
