@@ -9,6 +9,7 @@ mod member;
 mod noun;
 mod refusal;
 mod search;
+mod search_log;
 mod site;
 mod statistics;
 mod synonym_list;
