@@ -1,26 +1,26 @@
 //! What residents search: sums by month, gathered by one thread beside the searches. Nothing of who searched, or when, is kept.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
-use minato_catalog::{Dataset, Text, Viewer, jst_day, parse_month, searched_query};
+use minato_catalog::{Dataset, Viewer, jst_day, parse_month, searched_query};
 use minato_store::search_log::{self, NewClicks, NewSearches, SearchKind};
 use minato_store::{Store, dataset};
 use uuid::Uuid;
 
 use crate::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::noun::staff_only;
 
-/// Searches and clicks that wait for the thread; more are not counted, so that a search never waits for its count.
+/// Different searches and clicks that wait for the thread. Further ones are not counted until it has taken these; the same again cost nothing.
 const WAITING_MAX: usize = 4_096;
-/// A batch is written when it has so many searches and clicks…
+/// A batch is written when it has so many of them…
 const BATCH_MAX: usize = 500;
-/// …or when its first is so old. A process that is killed loses as much: these are statistics, not the counted downloads.
-const BATCH_AGE_MAX: Duration = Duration::from_secs(3);
+/// …or after this time. A process that is killed loses as much: these are statistics, not the counted downloads.
+const BATCH_EVERY: Duration = Duration::from_secs(3);
 /// Months kept, the current one included: two whole years to compare with, and the month that runs.
 const MONTHS_KEPT: u32 = 25;
 /// How often months that are too old are looked for; the first time so long after the start.
@@ -57,102 +57,155 @@ pub struct SearchedQuery {
     pub datasets: Vec<(Arc<Dataset>, i64)>,
 }
 
-enum Event {
-    Search {
-        query: String,
-        hits: Option<i64>,
-    },
-    Click {
-        query: String,
-        slug: String,
-    },
-    /// Write what has gathered, and say so.
-    Flush(SyncSender<()>),
-    Stop,
+/// What has gathered since the last batch, as it was typed.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// Query → how often, and its number of hits when it became known.
+    searches: HashMap<String, (i64, Option<i64>)>,
+    /// Query and slug → how often.
+    clicks: HashMap<(String, String), i64>,
 }
 
-/// The way to the thread.
+impl Gathered {
+    fn add_search(&mut self, query: &str, hits: Option<i64>) {
+        if let Some((searches, known)) = self.searches.get_mut(query) {
+            *searches += 1;
+            *known = hits.or(*known);
+        } else if self.len() < WAITING_MAX {
+            self.searches.insert(query.to_owned(), (1, hits));
+        }
+    }
+
+    fn add_click(&mut self, query: &str, slug: &str) {
+        let key = (query.to_owned(), slug.to_owned());
+        if let Some(clicks) = self.clicks.get_mut(&key) {
+            *clicks += 1;
+        } else if self.len() < WAITING_MAX {
+            self.clicks.insert(key, 1);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.searches.len() + self.clicks.len()
+    }
+
+    /// Sums of the queries as they are counted; what looks like personal data ends here.
+    fn normalized(self) -> (Vec<NewSearches>, BTreeMap<(String, String), i64>) {
+        let (mut searches, mut clicks) = (BTreeMap::<String, (i64, Option<i64>)>::new(), BTreeMap::new());
+        for (query, (count, hits)) in self.searches {
+            let Some(query) = searched_query(&query) else { continue };
+            let (sum, known) = searches.entry(query).or_default();
+            *sum += count;
+            *known = hits.or(*known);
+        }
+        for ((query, slug), count) in self.clicks {
+            let Some(query) = searched_query(&query) else { continue };
+            *clicks.entry((query, slug)).or_default() += count;
+        }
+        (searches.into_iter().map(|(query, (searches, hits))| NewSearches { query, searches, hits }).collect(), clicks)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    gathered: Gathered,
+    /// Number of times that somebody waits for what has gathered to be written, and of those that were served.
+    asked: u64,
+    served: u64,
+    stopped: bool,
+    /// The thread is gone.
+    ended: bool,
+}
+
+impl State {
+    fn is_pressing(&self) -> bool {
+        self.stopped || self.asked > self.served || self.gathered.len() >= BATCH_MAX
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where searches gather, and the thread that writes them. A search only adds to a table in memory: it wakes nobody and waits for nobody.
 pub(crate) struct SearchLog {
-    sender: SyncSender<Event>,
+    shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SearchLog {
     pub(crate) fn start(store: Store) -> SearchLog {
-        let (sender, receiver) = sync_channel(WAITING_MAX);
-        let spawned = std::thread::Builder::new().name("search-log".to_owned()).spawn(move || write_batches(&store, &receiver));
+        let shared = Arc::new(Shared::default());
+        let theirs = shared.clone();
+        let spawned = std::thread::Builder::new().name("search-log".to_owned()).spawn(move || write_batches(&store, &Ending(theirs)));
         if let Err(error) = &spawned {
             tracing::error!(%error, "search log thread not started; searches will not be counted");
+            shared.lock().ended = true;
         }
-        SearchLog { sender, thread: Mutex::new(spawned.ok()) }
+        SearchLog { shared, thread: Mutex::new(spawned.ok()) }
+    }
+
+    fn add(&self, f: impl FnOnce(&mut Gathered)) {
+        let mut state = self.shared.lock();
+        if state.stopped || state.ended {
+            return;
+        }
+        let before = state.gathered.len();
+        f(&mut state.gathered);
+        if before < BATCH_MAX && state.gathered.len() >= BATCH_MAX {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Ends the thread after it has written what has gathered.
     pub(crate) fn stop(&self) {
+        self.shared.lock().stopped = true;
+        self.shared.changed.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
-        // Refused only by a thread that has ended already.
-        let _ = self.sender.send(Event::Stop);
-        if thread.join().is_err() {
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the search log thread panicked; the last searches are not counted");
         }
     }
 }
 
-/// What has gathered since the last commit.
-#[derive(Default)]
-struct Batch {
-    searches: BTreeMap<String, (i64, Option<i64>)>,
-    clicks: BTreeMap<(String, String), i64>,
-    size: usize,
-    since: Option<Instant>,
-}
-
-impl Batch {
-    fn add(&mut self, event: Event) {
-        self.size += 1;
-        self.since.get_or_insert_with(Instant::now);
-        match event {
-            Event::Search { query, hits } => {
-                let Some(query) = searched_query(&query) else { return };
-                let (searches, known) = self.searches.entry(query).or_default();
-                *searches += 1;
-                *known = hits.or(*known);
-            }
-            Event::Click { query, slug } => {
-                let Some(query) = searched_query(&query) else { return };
-                *self.clicks.entry((query, slug)).or_default() += 1;
-            }
-            Event::Flush(_) | Event::Stop => {}
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        self.size >= BATCH_MAX || self.since.is_some_and(|since| since.elapsed() >= BATCH_AGE_MAX)
+impl Drop for SearchLog {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
-/// The thread: ends when it is told to, or when the application is gone.
-fn write_batches(store: &Store, receiver: &Receiver<Event>) {
-    let mut batch = Batch::default();
+/// Says that the thread is gone, however it ended, so that nobody waits for it.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// The thread: ends when it is told to.
+fn write_batches(store: &Store, shared: &Ending) {
+    let shared = &shared.0;
     let mut next_drop = Instant::now() + FIRST_DROP_AFTER;
     loop {
-        let until = batch.since.map_or(next_drop, |since| next_drop.min(since + BATCH_AGE_MAX));
-        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Event::Flush(done)) => {
-                write(store, std::mem::take(&mut batch));
-                // Who asked may have gone away.
-                let _ = done.send(());
-            }
-            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                write(store, batch);
-                return;
-            }
-            Ok(event) => batch.add(event),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if batch.is_due() {
-            write(store, std::mem::take(&mut batch));
+        let waiting = shared.changed.wait_timeout_while(shared.lock(), BATCH_EVERY, |state| !state.is_pressing());
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner).0;
+        let (gathered, asked, stopped) = (std::mem::take(&mut state.gathered), state.asked, state.stopped);
+        drop(state);
+        write(store, gathered);
+        shared.lock().served = asked;
+        shared.changed.notify_all();
+        if stopped {
+            return;
         }
         if Instant::now() >= next_drop {
             next_drop = Instant::now() + DROP_EVERY;
@@ -162,17 +215,16 @@ fn write_batches(store: &Store, receiver: &Receiver<Event>) {
 }
 
 /// Writes a batch in one transaction. One that fails is lost: trying again for ever would keep all that follow waiting.
-fn write(store: &Store, batch: Batch) {
-    if batch.searches.is_empty() && batch.clicks.is_empty() {
+fn write(store: &Store, gathered: Gathered) {
+    let (searches, clicks) = gathered.normalized();
+    if searches.is_empty() && clicks.is_empty() {
         return;
     }
     let month = month_text(jst_day(Utc::now()));
-    let searches: Vec<NewSearches> =
-        batch.searches.into_iter().map(|(query, (searches, hits))| NewSearches { query, searches, hits }).collect();
     let result =
-        opened(store, batch.clicks).and_then(|clicks| store.tally(|conn| search_log::add(conn, &month, &searches, &clicks, QUERIES_MAX)));
+        opened(store, clicks).and_then(|clicks| store.tally(|conn| search_log::add(conn, &month, &searches, &clicks, QUERIES_MAX)));
     if let Err(error) = result {
-        tracing::warn!(%error, searches = searches.len(), "searches could not be counted");
+        tracing::warn!(%error, queries = searches.len(), "searches could not be counted");
     }
 }
 
@@ -210,30 +262,28 @@ impl App {
     /// Counts a search of the public that somebody wanted (see [`minato_counter::is_wanted`]). Never waits; `hits` is the number of datasets
     /// found without further conditions, when it is known.
     pub fn note_search(&self, query: &str, hits: Option<usize>) {
-        if query.is_empty() {
-            return;
+        if !query.is_empty() {
+            let hits = hits.map(|hits| i64::try_from(hits).unwrap_or(i64::MAX));
+            self.0.search_log.add(|gathered| gathered.add_search(clipped(query), hits));
         }
-        let hits = hits.map(|hits| i64::try_from(hits).unwrap_or(i64::MAX));
-        // When the queue is full, this search is not counted.
-        let _ = self.0.search_log.sender.try_send(Event::Search { query: clipped(query), hits });
     }
 
     /// Counts that a dataset's page was opened from the results of a search. Never waits.
     pub fn note_search_click(&self, query: &str, slug: &str) {
-        if query.is_empty() {
-            return;
+        if !query.is_empty() {
+            self.0.search_log.add(|gathered| gathered.add_click(clipped(query), slug));
         }
-        // When the queue is full, this click is not counted.
-        let _ = self.0.search_log.sender.try_send(Event::Click { query: clipped(query), slug: slug.to_owned() });
     }
 
     /// Waits until the searches noted so far are in the database; for tools and tests.
     pub fn flush_search_log(&self) {
-        let (done, written) = sync_channel(1);
-        if self.0.search_log.sender.send(Event::Flush(done)).is_ok() {
-            // An error says that the thread has ended, having written everything.
-            let _ = written.recv();
-        }
+        let shared = &self.0.search_log.shared;
+        let mut state = shared.lock();
+        state.asked += 1;
+        let ticket = state.asked;
+        shared.changed.notify_all();
+        let served = shared.changed.wait_while(state, |state| state.served < ticket && !state.ended);
+        drop(served.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// What was searched in a month in Japan (by any of its days, by default the current one), most first. For those with a role in any
@@ -278,24 +328,10 @@ impl App {
     }
 }
 
-/// Refuses everybody who does not work for the catalog.
-fn staff_only(viewer: &Viewer) -> Result<()> {
-    if viewer.is_public() {
-        return Err(Error::Unauthenticated);
-    }
-    if viewer.is_staff() {
-        return Ok(());
-    }
-    Err(Error::Forbidden(Text::new(
-        "検索の統計は、いずれかの組織に所属する職員とシステム管理者だけが見られます。組織の管理者に所属の登録を依頼してください。",
-        "what residents search is for members of an organization and system administrators; ask an administrator to make you a member",
-    )))
-}
-
-fn clipped(query: &str) -> String {
+fn clipped(query: &str) -> &str {
     match query.char_indices().nth(RAW_CHARS_MAX) {
-        Some((end, _)) => query[..end].to_owned(),
-        None => query.to_owned(),
+        Some((end, _)) => &query[..end],
+        None => query,
     }
 }
 
@@ -316,13 +352,25 @@ mod tests {
 
     #[test]
     fn a_batch_adds_up_what_is_the_same() {
-        let mut batch = Batch::default();
-        for (query, hits) in [("ＡＥＤ", Some(3)), ("aed", None), ("taro@example.jp", Some(0)), ("", None)] {
-            batch.add(Event::Search { query: query.to_owned(), hits });
+        let mut gathered = Gathered::default();
+        for (query, hits) in [("ＡＥＤ", Some(3)), ("aed", None), ("aed", None), ("taro@example.jp", Some(0)), (" ", None)] {
+            gathered.add_search(query, hits);
         }
-        batch.add(Event::Click { query: "AED ".to_owned(), slug: "aed".to_owned() });
-        assert_eq!(batch.searches.into_iter().collect::<Vec<_>>(), [("aed".to_owned(), (2, Some(3)))]);
-        assert_eq!(batch.clicks.into_iter().collect::<Vec<_>>(), [(("aed".to_owned(), "aed".to_owned()), 1)]);
-        assert!(Batch { size: BATCH_MAX, ..Batch::default() }.is_due() && !Batch::default().is_due());
+        gathered.add_click("AED ", "aed");
+        gathered.add_click("aed", "aed");
+        let (searches, clicks) = gathered.normalized();
+        assert_eq!(searches, [NewSearches { query: "aed".to_owned(), searches: 3, hits: Some(3) }]);
+        assert_eq!(clicks.into_iter().collect::<Vec<_>>(), [(("aed".to_owned(), "aed".to_owned()), 2)]);
+    }
+
+    #[test]
+    fn what_is_full_counts_only_what_it_has() {
+        let mut gathered = Gathered::default();
+        for number in 0..WAITING_MAX + 10 {
+            gathered.add_search(&number.to_string(), None);
+        }
+        gathered.add_click("0", "aed");
+        gathered.add_search("0", Some(1));
+        assert_eq!((gathered.len(), gathered.clicks.len(), gathered.searches["0"]), (WAITING_MAX, 0, (2, Some(1))));
     }
 }

@@ -23,28 +23,21 @@ fn the_last_searches_are_written_at_the_stop() {
 }
 
 #[test]
-fn a_full_queue_drops_and_never_waits() {
+fn a_log_that_cannot_write_lets_searches_go_on() {
     let site = fresh();
-    // The log cannot write while this transaction is open.
+    // The log waits for this transaction; nobody waits for the log.
     site.app
         .store()
         .write::<_, minato_app::store::Error>(|_| {
             for number in 0..20_000 {
-                site.app.note_search(&format!("q{}", number % 1_000), None);
+                site.app.note_search(&format!("q{number}"), None);
             }
             Ok(())
         })
         .unwrap();
     site.app.flush_search_log();
-    let total: i64 = site
-        .app
-        .search_statistics(&system().viewer, None, SearchKind::Popular, 1_000)
-        .unwrap()
-        .queries
-        .iter()
-        .map(|query| query.searches)
-        .sum();
-    assert!((4_096..20_000).contains(&total), "{total}");
+    let found = site.app.search_statistics(&system().viewer, None, SearchKind::Popular, 100_000).unwrap();
+    assert!((4_096..20_000).contains(&found.queries.len()), "{}", found.queries.len());
 }
 
 #[test]
