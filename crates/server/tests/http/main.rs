@@ -11,6 +11,7 @@ mod refusal;
 mod search;
 mod search_log;
 mod site;
+mod staff;
 mod statistics;
 mod synonym_list;
 mod token;
