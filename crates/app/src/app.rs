@@ -14,6 +14,7 @@ use crate::counting::Counter;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::indexing::Indexer;
+use crate::search_log::SearchLog;
 
 /// Baseline and target of downloads a month that a new catalog starts with: the plan for 2024–2025.
 const DOWNLOAD_TARGET: (i32, i64, i64) = (2024, 27_000, 33_000);
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Arc<Directory>>,
     pub(crate) indexer: Option<Indexer>,
     pub(crate) counter: Counter,
+    pub(crate) search_log: SearchLog,
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
     pub(crate) same_standard: moka::sync::Cache<String, (u64, Datasets)>,
@@ -99,6 +101,7 @@ impl App {
         let directory = Arc::new(store.read(|conn| Ok(Directory::load(conn)))??);
         let generation = Arc::new(AtomicU64::new(1));
         let counter = Counter::start(store.clone());
+        let search_log = SearchLog::start(store.clone());
         let indexer = if settings.index { Some(Indexer::open(&settings, store.clone(), generation.clone())?) } else { None };
         if settings.index {
             // Only the process that owns the directory may clear what a killed one left.
@@ -114,6 +117,7 @@ impl App {
             directory: RwLock::new(directory),
             indexer,
             counter,
+            search_log,
             generation,
             datasets: moka::sync::Cache::new(5_000),
             same_standard: moka::sync::Cache::new(100),
@@ -191,6 +195,7 @@ impl App {
             indexer.stop();
         }
         self.0.counter.stop();
+        self.0.search_log.stop();
     }
 }
 

@@ -155,6 +155,7 @@ fn noun_ja(noun: &str) -> &str {
         "api_token" => "API トークン",
         "harvest_source" => "収集元",
         "harvest_run" => "収集の実行",
+        "synonym_list" => "同義語の一覧",
         "revision" => "版",
         "version" => "ファイルの版",
         other => other,

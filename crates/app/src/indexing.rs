@@ -15,6 +15,7 @@ use crate::App;
 use crate::app::{AppSettings, Inner};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::synonym_list;
 
 /// How long a writer waits for the index before it answers all the same.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -61,7 +62,8 @@ impl Shared {
 
 impl Indexer {
     pub(crate) fn open(settings: &AppSettings, store: Store, generation: Arc<AtomicU64>) -> Result<Indexer> {
-        let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, ..Default::default() };
+        let synonyms = Some(store.read(synonym_list::text_in_use)?);
+        let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, synonyms, ..Default::default() };
         let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(|error| match error {
             minato_search::Error::Locked(_) => Error::Conflict(FieldError::new(
                 "",
@@ -127,8 +129,9 @@ impl Indexer {
     }
 
     fn advance(&self, position: i64) {
-        self.shared.lock().position = position;
+        // Before writers are let go: who asks right after his change must get no answer that was kept before it.
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.shared.lock().position = position;
         self.shared.changed.notify_all();
     }
 }
@@ -179,6 +182,9 @@ impl App {
         if changes.iter().any(|change| matches!(change.noun, Noun::Organization | Noun::Theme | Noun::Licence)) {
             self.reload_directory()?;
         }
+        if changes.iter().any(|change| change.noun == Noun::SynonymList) {
+            self.reload_synonyms()?;
+        }
         let ids = self.touched_datasets(&changes)?;
         let (upserts, deletes) = self.documents(&ids)?;
         if upserts.is_empty() && deletes.is_empty() {
@@ -191,6 +197,17 @@ impl App {
         indexer.advance(last);
         tracing::debug!(index.position = last, index.documents = count, "index committed");
         Ok(true)
+    }
+
+    /// Gives searches the synonyms that are stored now. The answers kept before go when the index advances past the change.
+    fn reload_synonyms(&self) -> Result<()> {
+        let Some(indexer) = &self.0.indexer else { return Ok(()) };
+        let text = self.store().read(synonym_list::text_in_use)?;
+        for error in indexer.index.set_synonyms(&text) {
+            // They were checked when they were saved; another version may judge a line differently.
+            tracing::warn!(%error, "a line of the synonyms is not used");
+        }
+        Ok(())
     }
 
     fn touched_datasets(&self, changes: &[Change]) -> Result<Vec<Uuid>> {
@@ -250,9 +267,10 @@ impl App {
         let Some(indexer) = &self.0.indexer else {
             return Err(Error::internal("this process does not keep the index"));
         };
-        self.reload_directory()?;
-        // Read before the datasets: what changes meanwhile is taken from the log again afterwards.
+        // Read before everything else: what changes meanwhile is taken from the log again afterwards.
         let position = self.store().read(history::last_seq)?;
+        self.reload_directory()?;
+        self.reload_synonyms()?;
         let mut filter = DatasetFilter { scope: Scope::Everything, order: Order::Slug, limit: BATCH, ..Default::default() };
         let mut done = 0;
         let mut ended = false;

@@ -12,7 +12,9 @@ mod harvest;
 mod indexing;
 mod noun;
 mod search;
+mod search_log;
 mod statistics;
+mod synonym_list;
 mod token;
 mod transfer;
 
@@ -27,6 +29,7 @@ pub use error::{Error, Result};
 pub use harvest::{HarvestProgress, HarvestSourceStatus};
 pub use noun::SimpleNoun;
 pub use search::FoundDatasets;
+pub use search_log::{SearchStatistics, SearchedQuery};
 pub use statistics::{Ranked, SeriesRequest, Summary};
 pub use token::NewToken;
 pub use transfer::{ImportReport, TransferCounts};

@@ -244,6 +244,20 @@ pub(crate) fn admin_only(viewer: &Viewer) -> Result<()> {
     Err(Error::Forbidden(Text::new("この操作はシステム管理者だけができます。", "only system administrators may do this")))
 }
 
+/// Refuses everybody who does not work for the catalog. For reading: a token that may only read will do.
+pub(crate) fn staff_only(viewer: &Viewer) -> Result<()> {
+    if viewer.is_public() {
+        return Err(Error::Unauthenticated);
+    }
+    if viewer.is_staff() {
+        return Ok(());
+    }
+    Err(Error::Forbidden(Text::new(
+        "これは、いずれかの組織に所属する職員とシステム管理者だけが使えます。組織の管理者に所属の登録を依頼してください。",
+        "this is for members of an organization and system administrators; ask an administrator to make you a member",
+    )))
+}
+
 fn editor_anywhere(viewer: &Viewer) -> Result<()> {
     signed_in(viewer)?;
     if viewer.admin || viewer.roles.values().any(|role| *role >= Role::Editor) {

@@ -11,7 +11,7 @@ use crate::App;
 use crate::context::{Change, Context, Done, Status};
 use crate::dataset::require_role;
 use crate::error::{Error, Result};
-use crate::noun::signed_in;
+use crate::noun::{signed_in, staff_only};
 
 /// A token with its secret, which is shown this once.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,13 @@ impl App {
             viewer_of(conn, token.user_id, Some(&token.scope))
         })?;
         found.ok_or(Error::Unauthenticated)
+    }
+
+    /// The same for pages of staff: who has no role in any organization is refused.
+    pub fn authenticate_staff(&self, secret: &str) -> Result<Viewer> {
+        let viewer = self.authenticate(secret)?;
+        staff_only(&viewer)?;
+        Ok(viewer)
     }
 
     /// The viewer that a user is, with all rights.

@@ -82,6 +82,16 @@ pub fn parse_day(text: &str) -> Option<NaiveDate> {
     }
 }
 
+/// The first day of a month written `2026-11`.
+pub fn parse_month(text: &str) -> Option<NaiveDate> {
+    let (year, month) = text.split_once('-')?;
+    let plain = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(year, 4) || !plain(month, 2) {
+        return None;
+    }
+    checked_day(year.parse().ok()?, month.parse().ok()?, 1)
+}
+
 fn checked_day(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
     if !(1..=9999).contains(&year) {
         return None;
@@ -135,6 +145,14 @@ mod tests {
         }
         for text in ["", "4/1", "2024", "2024-13-01", "令和", "まだ", "2024-04-01; drop"] {
             assert_eq!(parse_day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_are_read_in_one_spelling() {
+        assert_eq!(parse_month("2026-11"), NaiveDate::from_ymd_opt(2026, 11, 1));
+        for text in ["", "2026-13", "2026-1", "26-11", "2026-11-01", "0000-01", "+026-11", "2026/11"] {
+            assert_eq!(parse_month(text), None, "{text}");
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Noun {
     ApiToken,
     /// [`crate::HarvestSource`]
     HarvestSource,
+    /// [`crate::SynonymList`]
+    SynonymList,
 }
 
 impl Noun {
@@ -42,13 +44,14 @@ impl Noun {
             Noun::Membership => "membership",
             Noun::ApiToken => "api_token",
             Noun::HarvestSource => "harvest_source",
+            Noun::SynonymList => "synonym_list",
         }
     }
 
     /// The noun of that name.
     pub fn parse(text: &str) -> Option<Noun> {
         use Noun::*;
-        [Dataset, Organization, Theme, Licence, Keyword, User, Membership, ApiToken, HarvestSource]
+        [Dataset, Organization, Theme, Licence, Keyword, User, Membership, ApiToken, HarvestSource, SynonymList]
             .into_iter()
             .find(|noun| noun.as_str() == text)
     }

@@ -181,6 +181,11 @@ impl Viewer {
         !self.admin && self.user_id.is_none()
     }
 
+    /// Whether the viewer works for the catalog: a system administrator, or somebody with a role in any organization.
+    pub fn is_staff(&self) -> bool {
+        self.admin || !self.roles.is_empty()
+    }
+
     /// Whether the viewer holds at least `role` in an organization.
     pub fn has_role(&self, organization_id: Uuid, role: Role) -> bool {
         self.admin || self.roles.get(&organization_id).is_some_and(|held| *held >= role)

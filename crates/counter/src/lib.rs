@@ -5,7 +5,7 @@ mod rule;
 mod visitor;
 
 pub use agent::classify_agent;
-pub use rule::{Decision, RULES, Reason, Request, Rule, decide};
+pub use rule::{Decision, RULES, Reason, Request, Rule, decide, is_wanted};
 pub use visitor::{DOUBLE_CLICK_SECONDS, Visitor, is_double_click, visitor};
 
 /// Version of the counting method, kept with every download.

@@ -164,6 +164,11 @@ pub fn decide(request: &Request<'_>) -> Decision {
     Decision::NotCounted { reason }
 }
 
+/// Whether somebody wants the answer to a request: it comes from no crawler and no monitor, and no browser fetched it ahead of a click.
+pub fn is_wanted(user_agent: Option<&str>, purpose: Option<&str>) -> bool {
+    !matches!(kind_of_agent(user_agent), Kind::Monitor | Kind::Robot) && !is_prefetch(purpose)
+}
+
 fn handed_over(channel: Channel, status: u16) -> bool {
     match channel {
         Channel::File => matches!(status, 200 | 206 | 304),
@@ -289,6 +294,20 @@ mod tests {
             (Some("check_http/v2.4 (monitoring-plugins 2.4)"), Err(Reason::Monitor)),
         ] {
             check(Request { user_agent: agent, ..request() }, expected);
+        }
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_not_wanted() {
+        for (agent, purpose, wanted) in [
+            (Some(BROWSER), None, true),
+            (None, None, true),
+            (Some("curl/8.5.0"), None, true),
+            (Some(BROWSER), Some("prefetch"), false),
+            (Some("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), None, false),
+            (Some("check_http/v2.4 (monitoring-plugins 2.4)"), None, false),
+        ] {
+            assert_eq!(is_wanted(agent, purpose), wanted, "{agent:?} {purpose:?}");
         }
     }
 

@@ -37,9 +37,12 @@ pub struct SynonymError {
 }
 
 impl Synonyms {
+    /// The text of the list that comes with the catalog.
+    pub const BUILT_IN: &str = include_str!("../data/synonyms.txt");
+
     /// The list that comes with the catalog.
     pub fn built_in() -> Synonyms {
-        Synonyms::parse(include_str!("../data/synonyms.txt")).0
+        Synonyms::parse(Synonyms::BUILT_IN).0
     }
 
     /// Reads a list; lines that cannot be used are left out and returned.

@@ -13,7 +13,7 @@ use minato_app::catalog::{Channel, FieldError, FileVersion, Text, Viewer};
 use minato_app::{App, Error, FileRequest, FoundDistribution};
 
 use crate::api::only_get;
-use crate::http::{Asker, Problem, Shared, client_address, if_none_match};
+use crate::http::{Asker, Problem, Shared, client_address, if_none_match, purpose};
 
 /// Files up to this size are kept in memory after the first download.
 const KEPT_BYTES_MAX: u64 = 1024 * 1024;
@@ -286,14 +286,13 @@ async fn count(
         return Ok(());
     }
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let purpose = ["sec-purpose", "purpose", "x-purpose", "x-moz"].into_iter().find_map(text);
     let facts = FileRequest {
         method: request.method().as_str(),
         status: status.as_u16(),
         channel,
         range: text("range"),
         user_agent: text("user-agent"),
-        purpose,
+        purpose: purpose(request.headers()),
         address: client_address(request, &state.settings),
     };
     Ok(state.app.count_download(viewer, found, &facts).await?)

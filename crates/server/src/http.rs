@@ -340,6 +340,26 @@ pub fn client_address(request: &HttpRequest, settings: &ServerSettings) -> IpAdd
         .unwrap_or(peer)
 }
 
+/// What a browser says a request is for: `Sec-Purpose` or one of its forerunners.
+pub fn purpose(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"].into_iter().find_map(text)
+}
+
+/// Whether an address is one of this site: of its public address, or of the host that the request was sent to.
+pub fn is_own_address(request: &HttpRequest, settings: &ServerSettings, address: &url::Url) -> bool {
+    if url::Url::parse(&settings.base_url()).is_ok_and(|own| own.origin() == address.origin()) {
+        return true;
+    }
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authority = match (address.host_str(), address.port()) {
+        (Some(name), Some(port)) => format!("{name}:{port}"),
+        (Some(name), None) => name.to_owned(),
+        (None, _) => return false,
+    };
+    matches!(address.scheme(), "http" | "https") && authority.eq_ignore_ascii_case(host)
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -8,5 +8,6 @@ pub mod download;
 pub mod http;
 mod listen;
 pub mod portal;
+pub(crate) mod search_log;
 pub mod server;
 pub(crate) mod upload;

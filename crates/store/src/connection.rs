@@ -110,6 +110,12 @@ impl Store {
         let mut conn = self.writer.get()?;
         dialect::write_transaction(&mut conn, dialect::COUNT_LOCK, f)
     }
+
+    /// Like [`Store::write`], but on PostgreSQL excludes only other logs of searches.
+    pub fn tally<T>(&self, f: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        let mut conn = self.writer.get()?;
+        dialect::write_transaction(&mut conn, dialect::TALLY_LOCK, f)
+    }
 }
 
 /// Makes connections of the kind the URL's scheme says.

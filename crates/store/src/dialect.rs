@@ -14,6 +14,8 @@ const POSTGRESQL_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 pub(crate) const CATALOG_LOCK: i64 = 0x6d69_6e61;
 /// Key of the advisory lock that counters of downloads hold on PostgreSQL ("minc").
 pub(crate) const COUNT_LOCK: i64 = 0x6d69_6e63;
+/// Key of the advisory lock that the logs of searches hold on PostgreSQL ("mins").
+pub(crate) const TALLY_LOCK: i64 = 0x6d69_6e73;
 
 /// Settings of an SQLite connection: durable over a crash of the process, and patient with other processes.
 pub(crate) fn prepare_sqlite(conn: &mut SqliteConnection) -> Result<()> {

@@ -18,7 +18,9 @@ pub mod keyword;
 pub mod licence;
 pub mod membership;
 pub mod organization;
+pub mod search_log;
 pub mod setting;
+pub mod synonym_list;
 pub mod theme;
 pub mod user;
 

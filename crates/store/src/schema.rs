@@ -107,6 +107,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    synonym_list (id) {
+        id -> Text,
+        key -> Text,
+        label -> Text,
+        state -> Text,
+        body -> Text,
+        revision -> BigInt,
+        created -> Timestamp,
+        updated -> Timestamp,
+    }
+}
+
+diesel::table! {
     dataset (id) {
         id -> Text,
         slug -> Text,
@@ -296,6 +309,24 @@ diesel::table! {
         total -> BigInt,
         actor -> Text,
         at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    search_month (month, query) {
+        month -> Text,
+        query -> Text,
+        searches -> BigInt,
+        hits -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    search_click (month, query, dataset_id) {
+        month -> Text,
+        query -> Text,
+        dataset_id -> Text,
+        clicks -> BigInt,
     }
 }
 

@@ -172,6 +172,7 @@ fn rules() -> Vec<(&'static str, &'static str, Value)> {
         ("LicenceDraft", "title", title()),
         ("LicenceDraft", "url", url()),
         ("KeywordDraft", "name", json!({"minLength": 1, "maxLength": 100, "pattern": "\\S"})),
+        ("SynonymListDraft", "text", json!({"minLength": 1, "maxLength": 100_000, "pattern": "\\S"})),
         ("UserDraft", "name", slug()),
         ("UserDraft", "email", json!({"format": "email", "maxLength": 320})),
         ("HarvestSourceDraft", "slug", slug()),

@@ -16,6 +16,7 @@ mod request;
 mod route;
 mod search;
 mod statistics;
+mod synonym_list;
 mod token;
 mod view;
 mod vocabulary;
@@ -58,6 +59,7 @@ fn endpoints() -> Vec<route::Endpoint> {
         dataset::endpoints(),
         distribution::endpoints(),
         search::endpoints(),
+        synonym_list::endpoints(),
         change::endpoints(),
         noun::endpoints(),
         member::endpoints(),

@@ -93,6 +93,15 @@ impl Query {
         }
     }
 
+    /// A month, by its first day.
+    pub(super) fn month(&self, name: &str) -> Result<Option<NaiveDate>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match catalog::parse_month(text) {
+            Some(month) => Ok(Some(month)),
+            None => Err(invalid(name, "2026-11 の形の月にしてください", "must be a month such as 2026-11")),
+        }
+    }
+
     /// A moment; a day alone is its first moment in Japan.
     pub(super) fn moment(&self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };

@@ -16,6 +16,7 @@ use super::request::{Query, invalid, not_one_of};
 use super::route::{Endpoint, flag, get, one_of, query, text, whole as whole_number};
 use super::view::{self, OrganizationRef};
 use crate::http::{Problem, Shared};
+use crate::search_log;
 
 const TAG: &str = "search";
 const FACETS: &[(&str, Facet)] = &[
@@ -178,15 +179,36 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn search_datasets(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let typed = typed_query(&request);
     if let Some(answer) = kept(&state, &request) {
+        state.app.note_search(typed.as_deref().unwrap_or_default(), None);
         return Ok(answer);
     }
     let wanted = search_request(&Query::parse(request.query_string())?)?;
+    let plain = search_log::is_plain(&wanted);
     read(&state, &request, Some(KEEP), move |app, viewer, base| {
         let found = app.search(viewer, wanted)?;
+        app.note_search(typed.as_deref().unwrap_or_default(), plain.then(|| search_log::hits(&found.results)));
         loaded(&answer(app, base, found), None)
     })
     .await
+}
+
+/// What somebody typed, when this is a search to be counted: the first page, and no question about the search itself.
+fn typed_query(request: &HttpRequest) -> Option<String> {
+    if !request.query_string().contains("q=") || !search_log::is_wanted(request) {
+        return None;
+    }
+    let mut typed = None;
+    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        match name.as_ref() {
+            "q" if typed.is_none() => typed = Some(value.into_owned()),
+            "cursor" | "explain" if !value.is_empty() => return None,
+            "offset" if !matches!(value.trim(), "" | "0") => return None,
+            _ => {}
+        }
+    }
+    typed
 }
 
 fn search_request(query: &Query) -> Result<SearchRequest, Problem> {

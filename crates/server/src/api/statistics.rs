@@ -2,20 +2,24 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{Days, NaiveDate, Utc};
-use minato_app::SeriesRequest;
 use minato_app::catalog::{DownloadIndicator, DownloadSeries, PeriodKind, jst_day};
+use minato_app::store::search_log::SearchKind;
+use minato_app::{SearchedQuery, SeriesRequest};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::answer::{json as loaded, read};
 use super::noun::organization_key;
-use super::request::{Query, invalid};
+use super::request::{Query, invalid, not_one_of};
 use super::route::{Endpoint, day, get, one_of, query, text, whole};
 use super::search::{DatasetSummary, summary};
 use super::view::OrganizationRef;
 use crate::http::{Problem, Shared};
 
 const TAG: &str = "statistics";
+const SEARCHES: &[&str] = &["popular", "zero"];
 const PERIODS: &[&str] = &["day", "month", "fiscal_year"];
 
 /// Datasets by downloads.
@@ -65,6 +69,48 @@ struct SummaryView {
     municipalities_publishing: i64,
 }
 
+/// What residents searched in a month.
+#[derive(Debug, Serialize, ToSchema)]
+struct SearchesView {
+    /// The month in Japan.
+    #[schema(example = "2026-11")]
+    month: String,
+    /// `popular` or `zero`.
+    kind: &'static str,
+    /// The months that have any searches, newest first.
+    months: Vec<String>,
+    /// Most searched first.
+    items: Vec<SearchedQueryView>,
+}
+
+/// What a month has of a query.
+#[derive(Debug, Serialize, ToSchema)]
+struct SearchedQueryView {
+    /// The query: NFKC, lower case, one blank between words, cut off at 100 characters.
+    query: String,
+    /// How often it was searched.
+    searches: i64,
+    /// Its last known number of hits without further conditions; `null` when it was searched with conditions only.
+    hits: Option<i64>,
+    /// How often a dataset was opened from its results.
+    clicks: i64,
+    /// Those datasets, as far as one may see them, most clicks first.
+    datasets: Vec<ClickedDataset>,
+}
+
+/// A dataset opened from the results of a search.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClickedDataset {
+    /// Id.
+    id: Uuid,
+    /// Name in URLs.
+    slug: String,
+    /// Title in Japanese.
+    title: String,
+    /// How often.
+    clicks: i64,
+}
+
 /// The endpoints of figures.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -100,6 +146,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .says(TAG, "指標: 月平均ダウンロード数", "The downloads/month indicator of a fiscal year against its target.")
             .with([query("fiscal_year", whole(1900, 9000, None), "Named by the year in which it starts; by default the current one.")])
             .answers::<DownloadIndicator>(&["200"], "The indicator."),
+        get("/statistics/searches", "search_statistics", search_statistics)
+            .says(
+                TAG,
+                "検索された言葉",
+                "What residents searched in a month, in sums; nobody's searches are kept apart. Crawlers, further pages and searches with a token are left out, and so is what looks like personal data. For members of an organization and system administrators; kept for 25 months.",
+            )
+            .with([
+                query("month", json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}), "The month in Japan, `2026-11`; by default the current one."),
+                query("kind", one_of(SEARCHES), "`popular` (default): all queries; `zero`: those that found nothing."),
+                query("limit", whole(1, 1000, Some(50)), "Most queries."),
+            ])
+            .signed_in()
+            .answers::<SearchesView>(&["200"], "The queries."),
         get("/statistics/summary", "catalog_summary", catalog_summary)
             .says(TAG, "カタログの規模", "How large the catalog is, in what everybody may see.")
             .answers::<SummaryView>(&["200"], "The numbers."),
@@ -165,6 +224,34 @@ async fn top_organizations(state: Shared, request: HttpRequest, query: Query) ->
 async fn download_indicator(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
     let year = query.number("fiscal_year", 1900..=9000)?.and_then(|year| i32::try_from(year).ok());
     read(&state, &request, None, move |app, _, _| loaded(&app.download_indicator(year)?, None)).await
+}
+
+async fn search_statistics(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let month = query.month("month")?;
+    let (kind, name) = match query.text("kind").unwrap_or("popular") {
+        "popular" => (SearchKind::Popular, "popular"),
+        "zero" => (SearchKind::Zero, "zero"),
+        _ => return Err(not_one_of("kind", SEARCHES)),
+    };
+    let limit = query.number("limit", 1..=1000)?.unwrap_or(50);
+    read(&state, &request, None, move |app, viewer, _| {
+        let found = app.search_statistics(viewer, month, kind, limit)?;
+        let text = |month: &NaiveDate| month.format("%Y-%m").to_string();
+        let items = found.queries.into_iter().map(searched_query_view);
+        let (month, months) = (text(&found.month), found.months.iter().map(text).collect());
+        loaded(&SearchesView { month, kind: name, months, items: items.collect() }, None)
+    })
+    .await
+}
+
+fn searched_query_view(found: SearchedQuery) -> SearchedQueryView {
+    let datasets = found.datasets.iter().map(|(dataset, clicks)| ClickedDataset {
+        id: dataset.id,
+        slug: dataset.content.slug.clone(),
+        title: dataset.content.title.clone(),
+        clicks: *clicks,
+    });
+    SearchedQueryView { datasets: datasets.collect(), query: found.query, searches: found.searches, hits: found.hits, clicks: found.clicks }
 }
 
 async fn catalog_summary(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {

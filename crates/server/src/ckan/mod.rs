@@ -37,6 +37,7 @@ use serde_json::{Map, Value, json};
 use crate::api::only_get;
 use crate::config::ServerSettings;
 use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret};
+use crate::search_log;
 use crate::upload::{self, Form, TEXT_TOTAL_BYTES_MAX};
 use failure::Failure;
 use params::Params;
@@ -47,6 +48,8 @@ const KEEP: Duration = Duration::from_secs(60);
 const KEY_BYTES_MAX: usize = 4_096;
 /// Largest body of an action that only reads, in bytes.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// The action whose queries are counted.
+const SEARCH: &str = "package_search";
 /// Actions that take a file, in the part `upload`.
 const TAKES_FILE: &[&str] = &["resource_create", "resource_update", "resource_patch"];
 const JSON: &str = "application/json;charset=utf-8";
@@ -93,6 +96,9 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
     }
     let key = (request.query_string().len() <= KEY_BYTES_MAX).then(|| format!("ckan get {name}\0{}", request.query_string()));
     if let Some(response) = kept(&request, &state, key.as_deref()) {
+        if action.name == SEARCH && search_log::is_wanted(&request) {
+            search::note_again(&state.app, request::from_query(request.query_string()).unwrap_or_default());
+        }
         return response;
     }
     match request::from_query(request.query_string()) {
@@ -151,17 +157,22 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
         }
         _ => None,
     };
+    let fields = || {
+        request::from_body(content_type, &body).and_then(|fields| match action.writes || request.query_string().is_empty() {
+            true => Ok(fields),
+            false => request::from_query(request.query_string()).map(|mut all| {
+                all.extend(fields);
+                all
+            }),
+        })
+    };
     if let Some(response) = kept(&request, &state, key.as_deref()) {
+        if action.name == SEARCH && search_log::is_wanted(&request) {
+            search::note_again(&state.app, fields().unwrap_or_default());
+        }
         return response;
     }
-    let fields = request::from_body(content_type, &body).and_then(|fields| match action.writes || request.query_string().is_empty() {
-        true => Ok(fields),
-        false => request::from_query(request.query_string()).map(|mut all| {
-            all.extend(fields);
-            all
-        }),
-    });
-    match fields {
+    match fields() {
         Ok(fields) => run(&request, &state, action, fields, None, key).await,
         Err(message) => bad_request(&message),
     }
@@ -189,6 +200,7 @@ async fn run(
     let callback = callback.as_ref().and_then(Value::as_str).filter(|name| is_callback(name)).map(str::to_owned);
     let token = if callback.is_some() { None } else { secret(request.headers()).map(str::to_owned) };
     let public = token.is_none();
+    let wanted = search_log::is_wanted(request);
     let generation = state.app.generation();
     let settings = state.settings.clone();
     let answer = state
@@ -204,6 +216,7 @@ async fn run(
                         viewer: viewer.unwrap_or_default(),
                         params: Params(fields),
                         upload: RefCell::new(upload),
+                        wanted,
                     };
                     (action.run)(&call)
                 }
@@ -356,6 +369,8 @@ struct Call<'a> {
     params: Params,
     /// Taken out by the action that keeps it.
     upload: RefCell<Option<FileUpload>>,
+    /// Whether a search of this call is one of residents, to be counted.
+    wanted: bool,
 }
 
 impl Call<'_> {

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::package::package;
-use super::params::only_texts;
+use super::params::{Params, only_texts};
 use super::resource::resource;
 use super::{Answer, Call};
+use crate::search_log;
 
 /// Most values of a facet when the client wants all or does not say.
 const FACET_VALUES_MAX: usize = 1_000;
@@ -44,7 +45,10 @@ pub(super) fn packages(call: &Call<'_>) -> Answer {
         relaxed_below: 1,
         ..SearchRequest::default()
     };
+    let typed = if call.wanted && start == 0 { request.query.clone() } else { String::new() };
+    let plain = search_log::is_plain(&request);
     let found = find(call.app, &call.viewer, request)?;
+    call.app.note_search(&typed, plain.then(|| search_log::hits(&found.results)));
     let fields = params
         .list("fl")
         .iter()
@@ -81,6 +85,21 @@ pub(super) fn packages(call: &Call<'_>) -> Answer {
     Ok(json!({"count": found.results.total, "facets": counts, "results": results, "sort": sort_text, "search_facets": search_facets}))
 }
 
+/// Counts a search that is answered with what was found before.
+pub(super) fn note_again(app: &App, fields: Map<String, Value>) {
+    let params = Params(fields);
+    let first = matches!(params.natural("start"), Ok(None | Some(0)));
+    match q(&params) {
+        Ok(q) if first && !fq::looks_like_syntax(&q) => app.note_search(&q, None),
+        _ => {}
+    }
+}
+
+/// The `q` of a search; empty when it means everything.
+fn q(params: &Params) -> Result<String, Failure> {
+    Ok(params.text("q")?.filter(|q| !matches!(q.as_str(), "*" | "*:*" | "\"\"" | "''")).unwrap_or_default())
+}
+
 /// Searches; whatever is wrong with the query is CKAN's search error.
 fn find(app: &App, viewer: &Viewer, request: SearchRequest) -> Result<minato_app::FoundDatasets, Failure> {
     app.search(viewer, request).map_err(|error| match error {
@@ -96,7 +115,7 @@ fn find(app: &App, viewer: &Viewer, request: SearchRequest) -> Result<minato_app
 fn condition(call: &Call<'_>) -> Result<(String, Option<Expr>), Failure> {
     let params = &call.params;
     let mut parts = Vec::new();
-    let q = params.text("q")?.filter(|q| !matches!(q.as_str(), "*" | "*:*" | "\"\"" | "''")).unwrap_or_default();
+    let q = q(params)?;
     let mut query = String::new();
     if fq::looks_like_syntax(&q) {
         parts.push(parse(&q)?);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::Datelike;
@@ -18,7 +18,7 @@ use super::home::{Card, organization_link};
 use super::markdown;
 use super::page::{self, KEEP_PAGE, Reply, Shell, render};
 use super::preview;
-use super::search::{choice_address, keyword_address};
+use super::search::{choice_address, keyword_address, query_before};
 use super::words::{Lang, Link, Said, host, mail_address, number, segment, size, web_address};
 use crate::http::Shared;
 
@@ -153,7 +153,14 @@ pub(super) async fn show_dataset(request: HttpRequest, state: Shared, key: web::
         })
         .await;
     }
-    page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| build(app, shell, &key)).await
+    let clicked = query_before(&request, &state.settings).map(|query| (query, key.clone()));
+    let response = page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| build(app, shell, &key)).await;
+    if let Some((query, slug)) = clicked
+        && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
+    {
+        state.app.note_search_click(&query, &slug);
+    }
+    response
 }
 
 /// The RDF syntax a client asks for by `Accept`; `None` for everybody who would take a page.

@@ -1,6 +1,6 @@
 //! The public portal: pages rendered here, which work without JavaScript, in Japanese and English; and the catalog as DCAT.
 //!
-//! Pages show what everybody may see, whoever asks. Text of publishers is escaped by the templates; Markdown goes through
+//! Pages show what everybody may see, whoever asks; only those below `/staff` know who is signed in (see `staff`). Text of publishers is escaped by the templates; Markdown goes through
 //! `markdown`, addresses through `words::web_address`.
 
 mod about;
@@ -16,6 +16,7 @@ mod organization;
 mod page;
 mod preview;
 mod search;
+mod staff;
 mod statistics;
 mod theme;
 mod words;
@@ -49,7 +50,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(get("/sitemap/{number}.xml", asset::show_sitemap_part))
         .service(get("/favicon.svg", asset::show_favicon))
         .service(get("/favicon.ico", asset::redirect_favicon))
-        .service(get("/assets/{name}", asset::show_asset));
+        .service(get("/assets/{name}", asset::show_asset))
+        .configure(staff::configure);
 }
 
 /// A resource for GET, and for HEAD, which actix answers without the body.

@@ -210,9 +210,14 @@ fn chosen_language(request: &HttpRequest) -> Option<Lang> {
 }
 
 fn kept_language(request: &HttpRequest) -> Option<Lang> {
+    cookie(request, "lang").and_then(Lang::parse)
+}
+
+/// The value of a cookie; of several with this name the first, which is that of the longest path.
+pub(super) fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == "lang").and_then(|(_, value)| Lang::parse(value))
+    pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
 }
 
 /// The query of the same page in the other language.

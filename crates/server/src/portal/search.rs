@@ -1,7 +1,9 @@
 //! The list of datasets: searching, narrowing, paging.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use minato_app::catalog::{Dataset, Viewer, standard_dataset};
@@ -12,7 +14,9 @@ use super::home::Card;
 use super::markdown;
 use super::page::{self, KEEP_SEARCH, Reply, Shell};
 use super::words::{Lang, Said, number};
-use crate::http::Shared;
+use crate::config::ServerSettings;
+use crate::http::{Shared, is_own_address};
+use crate::search_log;
 
 /// Datasets on a page.
 pub(super) const PER_PAGE: usize = 20;
@@ -243,13 +247,39 @@ pub(super) async fn redirect_search(request: HttpRequest, state: Shared) -> Http
 
 pub(super) async fn list_datasets(request: HttpRequest, state: Shared) -> HttpResponse {
     let asked = Asked::parse(request.query_string());
-    page::serve(&request, &state, "html", KEEP_SEARCH, move |app, shell| build(app, shell, asked)).await
+    let typed = if asked.page == 1 && search_log::is_wanted(&request) { asked.query.clone() } else { String::new() };
+    // Stays empty when the page was kept: then only the count rises.
+    let hits = Arc::new(OnceLock::new());
+    let told = hits.clone();
+    let response = page::serve(&request, &state, "html", KEEP_SEARCH, move |app, shell| build(app, shell, asked, &told)).await;
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        state.app.note_search(&typed, hits.get().copied());
+    }
+    response
 }
 
-fn build(app: &App, shell: Shell, asked: Asked) -> minato_app::Result<Reply> {
+/// What was typed into the search from whose results a dataset was opened: the search page of this site is the page before. Links stay as they
+/// are, and it works without JavaScript.
+pub(super) fn query_before(request: &HttpRequest, settings: &ServerSettings) -> Option<String> {
+    let referrer = request.headers().get(header::REFERER)?.to_str().ok()?;
+    if !referrer.contains("/datasets?") || !search_log::is_wanted(request) {
+        return None;
+    }
+    let address = url::Url::parse(referrer).ok()?;
+    let search_page = address.path() == "/datasets" && is_own_address(request, settings, &address);
+    search_page.then(|| Asked::parse(address.query().unwrap_or_default()).query).filter(|query| !query.is_empty())
+}
+
+fn build(app: &App, shell: Shell, asked: Asked, hits: &OnceLock<usize>) -> minato_app::Result<Reply> {
     let lang = shell.lang;
     let directory = app.directory();
-    let found = app.search(&Viewer::public(), asked.request())?;
+    let wanted = asked.request();
+    let plain = search_log::is_plain(&wanted);
+    let found = app.search(&Viewer::public(), wanted)?;
+    if plain {
+        // Set once: a page is built once.
+        let _ = hits.set(search_log::hits(&found.results));
+    }
     let results = found.results;
     let any = results.total > 0;
     let last = results.total.div_ceil(PER_PAGE).clamp(1, PAGE_MAX);

@@ -4,9 +4,10 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use minato_catalog::*;
 use minato_store::dataset::{DatasetFilter, Order, Scope};
 use minato_store::download::{DownloadFilter, NewDownload};
+use minato_store::search_log::{NewClicks, NewSearches, SearchKind};
 use minato_store::{
     Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, job, keyword, membership,
-    organization, setting,
+    organization, search_log, setting, synonym_list,
 };
 use uuid::Uuid;
 
@@ -45,6 +46,10 @@ suite!(
     harvest_records_and_outcomes_are_kept,
     settings_and_idempotent_answers_are_kept,
     members_and_tokens_are_found,
+    the_synonym_list_is_kept_with_its_history,
+    searches_and_clicks_add_up_by_month,
+    made_up_queries_do_not_fill_the_log,
+    months_of_searches_are_dropped_whole,
 );
 
 fn now() -> DateTime<Utc> {
@@ -78,9 +83,9 @@ fn save(store: &Store, new: &Dataset, previous: Option<&Dataset>) -> Result<i64,
 fn migrations_go_up_down_and_up(database: &Database) {
     let store = &database.store;
     assert!(!store.has_pending_migrations().unwrap());
-    assert_eq!(store.revert_migrations().unwrap().len(), 2);
+    assert_eq!(store.revert_migrations().unwrap().len(), 4);
     assert!(store.read(organization::all).is_err());
-    assert_eq!(store.migrate().unwrap().len(), 2);
+    assert_eq!(store.migrate().unwrap().len(), 4);
     assert_eq!(store.read(organization::all).unwrap(), vec![]);
 }
 
@@ -499,4 +504,95 @@ fn members_and_tokens_are_found(database: &Database) {
     store.write::<_, Error>(|conn| api_token::save(conn, &stored, None, Action::Create, "test")).unwrap();
     assert_eq!(store.read(|conn| api_token::find_by_key(conn, &"f".repeat(64))).unwrap(), Some(stored));
     assert_eq!(store.read(|conn| membership::of_user(conn, new_id())).unwrap(), vec![]);
+}
+
+fn the_synonym_list_is_kept_with_its_history(database: &Database) {
+    let store = &database.store;
+    let id = SynonymList::DEFAULT;
+    let first = SynonymList {
+        id: id.to_owned(),
+        draft: SynonymListDraft { text: "ごみ,廃棄物|リサイクル\n".to_owned() },
+        state: RecordState::Active,
+        revision: 1,
+        created: now(),
+        updated: now(),
+    };
+    assert_eq!(store.read(|conn| synonym_list::find_by_key(conn, id)).unwrap(), None);
+    let saved = store.write::<_, Error>(|conn| synonym_list::save(conn, &first, None, Action::Create, "test")).unwrap();
+    assert_eq!(store.read(|conn| synonym_list::find_by_key(conn, id)).unwrap(), Some(first.clone()));
+    let changes = store.read(|conn| history::changes_after(conn, saved.seq - 1, 10)).unwrap();
+    assert_eq!((changes[0].noun, changes[0].subject_id.as_str(), changes[0].revision), (Noun::SynonymList, id, 1));
+    let away = SynonymList { state: RecordState::Archived, revision: 2, ..first.clone() };
+    store.write::<_, Error>(|conn| synonym_list::save(conn, &away, Some(1), Action::Archive, "test")).unwrap();
+    let stale = store.write::<_, Error>(|conn| synonym_list::save(conn, &away, Some(1), Action::Archive, "test")).unwrap_err();
+    assert!(matches!(stale, Error::Stale { noun: Noun::SynonymList, .. }), "{stale}");
+    let second = store.write::<_, Error>(|conn| synonym_list::save(conn, &first, None, Action::Create, "test")).unwrap_err();
+    assert!(matches!(second, Error::Taken { noun: "synonym_list", .. }), "{second}");
+    let revision = store.read(|conn| history::find_revision(conn, Noun::SynonymList, id, 1)).unwrap().unwrap();
+    assert_eq!(revision.content["text"], "ごみ,廃棄物|リサイクル\n");
+    assert_eq!(store.read(|conn| history::revisions(conn, Noun::SynonymList, id)).unwrap().len(), 2);
+    assert_eq!(store.read(|conn| history::audit_events(conn, Noun::SynonymList, id, 10)).unwrap().len(), 2);
+}
+
+fn searches(query: &str, searches: i64, hits: Option<i64>) -> NewSearches {
+    NewSearches { query: query.to_owned(), searches, hits }
+}
+
+fn clicks(query: &str, dataset_id: Uuid, clicks: i64) -> NewClicks {
+    NewClicks { query: query.to_owned(), dataset_id, clicks }
+}
+
+fn add_searches(store: &Store, month: &str, searches: &[NewSearches], clicks: &[NewClicks]) {
+    store.tally(|conn| search_log::add(conn, month, searches, clicks, 1_000)).unwrap();
+}
+
+fn top(store: &Store, month: &str, kind: SearchKind) -> Vec<(String, i64, Option<i64>)> {
+    let found = store.read(|conn| search_log::top_queries(conn, month, kind, 10)).unwrap();
+    found.into_iter().map(|query| (query.query, query.searches, query.hits)).collect()
+}
+
+fn searches_and_clicks_add_up_by_month(database: &Database) {
+    let store = &database.store;
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    add_searches(store, "2026-10", &[searches("避難所", 7, Some(9))], &[]);
+    add_searches(store, "2026-11", &[searches("避難所", 1, Some(3)), searches("ごみ", 2, None), searches("空", 1, Some(0))], &[]);
+    // Counts rise; hits stay what they were until they become known again.
+    add_searches(store, "2026-11", &[searches("避難所", 2, None), searches("ごみ", 1, Some(0))], &[clicks("避難所", one, 1)]);
+    add_searches(store, "2026-11", &[searches("避難所", 1, Some(4))], &[clicks("避難所", one, 1), clicks("避難所", other, 3)]);
+    let found = |query: &str, count, hits| (query.to_owned(), count, hits);
+    assert_eq!(
+        top(store, "2026-11", SearchKind::Popular),
+        [found("避難所", 4, Some(4)), found("ごみ", 3, Some(0)), found("空", 1, Some(0))]
+    );
+    assert_eq!(top(store, "2026-11", SearchKind::Zero), [found("ごみ", 3, Some(0)), found("空", 1, Some(0))]);
+    assert_eq!(top(store, "2026-10", SearchKind::Popular), [found("避難所", 7, Some(9))]);
+    assert_eq!(store.read(search_log::months).unwrap(), ["2026-11", "2026-10"]);
+    let queries = ["避難所".to_owned(), "ごみ".to_owned()];
+    let clicked = store.read(|conn| search_log::clicks_of(conn, "2026-11", &queries)).unwrap();
+    assert_eq!(clicked.into_iter().collect::<Vec<_>>(), [("避難所".to_owned(), vec![(other, 3), (one, 2)])]);
+    assert!(store.read(|conn| search_log::clicks_of(conn, "2026-10", &queries)).unwrap().is_empty());
+}
+
+fn made_up_queries_do_not_fill_the_log(database: &Database) {
+    let store = &database.store;
+    let all: Vec<NewSearches> = (0..5).map(|number| searches(&format!("q{number}"), 1, None)).collect();
+    store.tally(|conn| search_log::add(conn, "2026-11", &all, &[], 3)).unwrap();
+    store.tally(|conn| search_log::add(conn, "2026-11", &all, &[], 3)).unwrap();
+    assert_eq!(store.read(|conn| search_log::count_queries(conn, "2026-11")).unwrap(), 3);
+    assert_eq!(top(store, "2026-11", SearchKind::Popular)[0], ("q0".to_owned(), 2, None), "those that are there go on rising");
+    add_searches(store, "2026-11", &[], &[clicks("never searched", Uuid::from_u128(1), 1)]);
+    let queries = ["never searched".to_owned()];
+    assert!(store.read(|conn| search_log::clicks_of(conn, "2026-11", &queries)).unwrap().is_empty());
+}
+
+fn months_of_searches_are_dropped_whole(database: &Database) {
+    let store = &database.store;
+    for month in ["2024-09", "2024-10", "2026-11"] {
+        add_searches(store, month, &[searches("避難所", 1, None)], &[clicks("避難所", Uuid::from_u128(1), 1)]);
+    }
+    assert_eq!(store.tally(|conn| search_log::drop_before(conn, "2024-10")).unwrap(), 1);
+    assert_eq!(store.read(search_log::months).unwrap(), ["2026-11", "2024-10"]);
+    let queries = ["避難所".to_owned()];
+    assert!(store.read(|conn| search_log::clicks_of(conn, "2024-09", &queries)).unwrap().is_empty());
+    assert_eq!(store.read(|conn| search_log::clicks_of(conn, "2024-10", &queries)).unwrap().len(), 1);
 }

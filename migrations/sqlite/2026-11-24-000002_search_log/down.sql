@@ -1,0 +1,2 @@
+DROP TABLE search_click;
+DROP TABLE search_month;
