@@ -66,6 +66,15 @@ fn build_minato(release: bool) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Runs an example of the search crate, with optimisation, in the directory of the caller.
+pub(crate) fn search_example(name: &str, rest: &[String]) -> Result<()> {
+    let manifest = root().join("Cargo.toml");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(manifest);
+    command.args(["--package", "minato-search", "--example", name, "--"]).args(rest);
+    run(&mut command)
+}
+
 /// All tests of the workspace, or those that `rest` chooses.
 pub(crate) fn test(rest: &[String]) -> Result<()> {
     match std::env::var("MINATO_TEST_POSTGRESQL_URL") {

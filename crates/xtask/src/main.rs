@@ -40,8 +40,15 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Measures a release server over loopback.
+    /// Measures a release server over loopback, the functions of the crates, or search in large catalogs.
     Bench(BenchArguments),
+    /// Measures how good searches are by judged queries; `cargo xtask relevance --help` says what the files hold.
+    #[command(disable_help_flag = true)]
+    Relevance {
+        /// Passed on: --corpus FILE --queries FILE --qrels FILE [--run FILE] [--show QIDS].
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Checks the dependencies between the crates.
     Arrows,
 }
@@ -73,7 +80,7 @@ struct DemoArguments {
 
 #[derive(Args)]
 struct BenchArguments {
-    /// `server` measures the server; `functions` runs the Criterion benches of the crates.
+    /// `server` measures the server; `functions` runs the Criterion benches of the crates; `search` builds large catalogs and searches them.
     #[arg(value_enum, default_value_t = BenchSubject::Server)]
     subject: BenchSubject,
     /// How long each kind of request is sent, in seconds.
@@ -91,12 +98,19 @@ struct BenchArguments {
     /// Measure on this PostgreSQL database, which must be empty, instead of SQLite.
     #[arg(long)]
     database_url: Option<String>,
+    /// For `search`: records to make catalogs of, JSON lines; the invented fixtures without it.
+    #[arg(long)]
+    corpus: Option<PathBuf>,
+    /// For `search`: numbers of datasets, with commas.
+    #[arg(long, default_value = "10000,100000,1000000")]
+    sizes: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum BenchSubject {
     Server,
     Functions,
+    Search,
 }
 
 fn main() -> ExitCode {
@@ -113,6 +127,14 @@ fn main() -> ExitCode {
         Chore::Test { rest } => cargo::test(&rest),
         Chore::Openapi { check } => openapi::run(check),
         Chore::Bench(BenchArguments { subject: BenchSubject::Functions, .. }) => cargo::bench(),
+        Chore::Bench(BenchArguments { subject: BenchSubject::Search, corpus, sizes, .. }) => {
+            let mut rest = vec!["--sizes".to_owned(), sizes];
+            if let Some(corpus) = corpus {
+                rest.extend(["--corpus".to_owned(), corpus.display().to_string()]);
+            }
+            cargo::search_example("scale", &rest)
+        }
+        Chore::Relevance { rest } => cargo::search_example("relevance", &rest),
         Chore::Bench(arguments) => runtime.block_on(bench::run(&arguments)),
         Chore::Arrows => arrows::run(),
     };
