@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
     pub(crate) same_standard: moka::sync::Cache<String, (u64, Datasets)>,
+    /// By the hash of a file.
+    pub(crate) column_names: moka::sync::Cache<String, Arc<[String]>>,
     pub(crate) dataset_of_distribution: moka::sync::Cache<Uuid, (u64, Uuid)>,
     pub(crate) salt: Mutex<Option<(chrono::NaiveDate, Arc<[u8]>)>>,
     pub(crate) client: std::sync::OnceLock<minato_harvest::Client>,
@@ -121,6 +123,7 @@ impl App {
             generation,
             datasets: moka::sync::Cache::new(5_000),
             same_standard: moka::sync::Cache::new(100),
+            column_names: moka::sync::Cache::new(5_000),
             dataset_of_distribution: moka::sync::Cache::new(5_000),
             salt: Mutex::new(None),
             client: std::sync::OnceLock::new(),

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use minato_catalog::{Change, Dataset, DatasetState, FieldError, Noun, Text, jst_day};
+use minato_catalog::{Change, Dataset, DatasetState, FieldError, FileVersion, Noun, Text, jst_day};
 use minato_search::{Index, SearchDocument};
 use minato_store::dataset::{self, DatasetFilter, Order, Scope};
 use minato_store::{Store, download, history, setting};
+use minato_tabular::Limits;
 use uuid::Uuid;
 
 use crate::App;
@@ -23,6 +24,10 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(500);
 /// Most changes taken into one commit.
 const GROUP_MAX: i64 = 1000;
+/// Names of columns of one dataset that can be searched.
+const COLUMNS_MAX: usize = 200;
+/// Larger files are not read for them.
+const COLUMNS_FILE_BYTES_MAX: u64 = 20_000_000;
 /// Datasets read at once for a rebuild.
 const BATCH: i64 = 500;
 /// Setting that asks all servers to rebuild their index: an id of the request.
@@ -121,6 +126,11 @@ impl Indexer {
         let mut state = self.shared.lock();
         state.wanted = state.wanted.max(seq);
         self.shared.changed.notify_all();
+    }
+
+    /// Whether the index is still to be filled: it is new, of another version, or was damaged.
+    pub(crate) fn is_being_built(&self) -> bool {
+        self.needs_rebuild.load(Ordering::Acquire)
     }
 
     /// Position that the index has reached.
@@ -259,7 +269,40 @@ impl App {
         let since = jst_day(self.now()) - chrono::Duration::days(90);
         let ids: Vec<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
         let downloads = self.store().read(|conn| download::totals_of_datasets(conn, &ids, since))?;
-        Ok(datasets.iter().map(|dataset| document(dataset, &directory, downloads.get(&dataset.id).copied().unwrap_or(0))).collect())
+        Ok(datasets
+            .iter()
+            .map(|dataset| {
+                let columns = self.column_names(dataset);
+                document(dataset, &directory, downloads.get(&dataset.id).copied().unwrap_or(0), columns)
+            })
+            .collect())
+    }
+
+    /// Names of columns and sheets of the uploaded tables of a dataset: 「緯度」 finds what has coordinates. Derived from the files, which
+    /// never change under their hash; a file that is no table, too large or unreadable has none.
+    fn column_names(&self, dataset: &Dataset) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for file in dataset.content.distributions.iter().filter_map(|distribution| distribution.file.as_ref()) {
+            if names.len() >= COLUMNS_MAX || !u64::try_from(file.byte_size).is_ok_and(|size| size <= COLUMNS_FILE_BYTES_MAX) {
+                continue;
+            }
+            let known = self.0.column_names.get_with(file.sha256.clone(), || self.read_column_names(file));
+            names.extend(known.iter().cloned());
+        }
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(COLUMNS_MAX);
+        names
+    }
+
+    fn read_column_names(&self, file: &FileVersion) -> Arc<[String]> {
+        let limits = Limits { rows: 1, bytes: 100_000, ..Limits::default() };
+        let preview = self.blobs().open_blob(&file.sha256).ok().and_then(|(reader, _)| {
+            let reader = std::io::BufReader::new(reader);
+            minato_tabular::preview(reader, &file.file_name, Some(&file.media_type), limits).ok()
+        });
+        let names = preview.map(|preview| preview.columns.into_iter().chain(preview.sheet)).into_iter().flatten();
+        names.filter(|name| !name.trim().is_empty()).take(COLUMNS_MAX).collect()
     }
 
     /// Builds the index anew from the database, beside the one in use, and swaps. `progress` is told the number of datasets done.
@@ -348,7 +391,7 @@ impl App {
     }
 }
 
-fn document(dataset: &Dataset, directory: &Directory, downloads: i64) -> SearchDocument {
+fn document(dataset: &Dataset, directory: &Directory, downloads: i64, column_names: Vec<String>) -> SearchDocument {
     let content = &dataset.content;
     let organization = directory.organization(content.organization_id);
     let draft = organization.map(|organization| &organization.draft);
@@ -387,7 +430,7 @@ fn document(dataset: &Dataset, directory: &Directory, downloads: i64) -> SearchD
         created: dataset.created,
         modified: content.modified,
         downloads_90d: u64::try_from(downloads).unwrap_or(0),
-        column_names: Vec::new(),
+        column_names,
         extras: content.extras.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         bbox: content.spatial.as_ref().and_then(|spatial| spatial.bbox),
         temporal: content.temporal.as_ref().map(|temporal| (temporal.start, temporal.end)),

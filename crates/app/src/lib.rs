@@ -28,7 +28,7 @@ pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{HarvestProgress, HarvestSourceStatus};
 pub use noun::SimpleNoun;
-pub use search::FoundDatasets;
+pub use search::{FoundDatasets, listing_notice};
 pub use search_log::{SearchStatistics, SearchedQuery};
 pub use statistics::{Ranked, SeriesRequest, Summary};
 pub use token::NewToken;

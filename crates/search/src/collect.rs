@@ -124,6 +124,38 @@ impl SegmentColumns {
         numbers.filter_map(|number| values.names.get(*number as usize)).map(|name| name.to_string()).collect()
     }
 
+    /// Where a text stands among those of this segment.
+    fn after_text(&self, sort: SortKey, descending: bool, text: &str, id: u128) -> tantivy::Result<AfterHere> {
+        let column = if sort == SortKey::Title { &self.title } else { &self.slug };
+        let Some(column) = column else { return Ok(AfterHere { key: u64::MAX, id: None }) };
+        let (mut low, mut high) = (0, column.num_terms() as u64);
+        let mut found = String::new();
+        while low < high {
+            let middle = low + (high - low) / 2;
+            found.clear();
+            column.ord_to_str(middle, &mut found)?;
+            if found.as_str() < text { low = middle + 1 } else { high = middle }
+        }
+        found.clear();
+        let here = low < column.num_terms() as u64 && column.ord_to_str(low, &mut found)? && found == text;
+        // Larger keys come first, as in `GatherSegment::key`. Between two texts, everything from one of them on comes after.
+        let key = match (descending, here) {
+            (_, true) => {
+                if descending {
+                    low
+                } else {
+                    !low
+                }
+            }
+            (true, false) => match low.checked_sub(1) {
+                Some(before) => before,
+                None => return Ok(AfterHere { key: 0, id: Some(u128::MAX) }),
+            },
+            (false, false) => !low,
+        };
+        Ok(AfterHere { key, id: here.then_some(id) })
+    }
+
     /// Whether everybody may see a dataset.
     pub(crate) fn is_open(&self, doc: DocId) -> bool {
         self.open.first(doc).unwrap_or(false)
@@ -152,10 +184,25 @@ impl SegmentColumns {
 }
 
 /// Where the page before ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct After {
-    pub(crate) key: u64,
+    pub(crate) key: AfterKey,
     pub(crate) id: u128,
+}
+
+/// What the page before was ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AfterKey {
+    Number(u64),
+    Text(String),
+}
+
+/// The same in a segment, where texts are numbers.
+#[derive(Debug, Clone, Copy)]
+struct AfterHere {
+    key: u64,
+    /// `None` when no dataset here has the very key.
+    id: Option<u128>,
 }
 
 /// What to gather.
@@ -182,7 +229,7 @@ pub(crate) struct Gather {
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) key: u64,
-    text: String,
+    pub(crate) text: String,
     pub(crate) id: u128,
     pub(crate) segment: SegmentOrdinal,
     pub(crate) doc: DocId,
@@ -228,12 +275,17 @@ impl Collector for Gather {
 
     fn for_segment(&self, ordinal: SegmentOrdinal, _: &SegmentReader) -> tantivy::Result<GatherSegment> {
         let columns = self.segments[ordinal as usize].clone();
+        let after = match &self.after {
+            None => None,
+            Some(After { key: AfterKey::Number(key), id }) => Some(AfterHere { key: *key, id: Some(*id) }),
+            Some(After { key: AfterKey::Text(text), id }) => Some(columns.after_text(self.sort, self.descending, text, *id)?),
+        };
         Ok(GatherSegment {
             ordinal,
             sort: self.sort,
             descending: self.descending,
             keep: self.keep,
-            after: self.after,
+            after,
             allowed: self.allowed.clone(),
             counted: self.counted.iter().map(|(facet, _)| *facet).collect(),
             counts: self.counted.iter().map(|(_, values)| vec![0; *values]).collect(),
@@ -290,7 +342,7 @@ pub(crate) struct GatherSegment {
     sort: SortKey,
     descending: bool,
     keep: usize,
-    after: Option<After>,
+    after: Option<AfterHere>,
     allowed: Vec<(Facet, Vec<u32>)>,
     counted: Vec<Facet>,
     counts: Vec<Vec<u32>>,
@@ -363,7 +415,7 @@ impl GatherSegment {
         }
         let id = self.columns.id(doc);
         if let Some(after) = self.after
-            && (key > after.key || (key == after.key && id <= after.id))
+            && (key > after.key || (key == after.key && after.id.is_some_and(|last| id <= last)))
         {
             return;
         }

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Utc};
-use minato_catalog::{Vocabulary as Lists, normalize_format};
+use chrono::{DateTime, NaiveDate, Utc};
+use minato_catalog::{Vocabulary as Lists, jst_midnight, normalize_format};
 use tantivy::Term;
 use tantivy::query::{
     AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, InvertedIndexRangeQuery, Occur, Query, RangeQuery, RegexQuery,
@@ -76,6 +76,20 @@ pub(crate) fn filter_queries(
         let bound = |at: Option<DateTime<Utc>>| at.map_or(Bound::Unbounded, |at| Bound::Included(at.timestamp()));
         queries.push(range(fields.modified, bound(filters.modified_from), bound(filters.modified_to)));
     }
+    if let Some((first, last)) = filters.period {
+        let day = |day: NaiveDate| jst_midnight(day).timestamp();
+        let (starts, ends) = (("temporal_start", fields.temporal_start), ("temporal_end", fields.temporal_end));
+        if let Some(last) = last {
+            queries.push(within_or_open(range(starts.1, Bound::Unbounded, Bound::Included(day(last))), starts.0, ends.0));
+        }
+        if let Some(first) = first {
+            queries.push(within_or_open(range(ends.1, Bound::Included(day(first)), Bound::Unbounded), ends.0, starts.0));
+        }
+    }
+    if !filters.other_than.is_empty() {
+        let those = filters.other_than.iter().map(|id| Term::from_field_text(fields.organization_id, &id.to_string()));
+        queries.push(all_but(Vec::new(), vec![Box::new(TermSetQuery::new(those))]));
+    }
     if let Some([west, south, east, north]) = filters.bbox {
         let [box_west, box_south, box_east, box_north] = fields.bbox;
         let at_most = |field, degrees| {
@@ -104,6 +118,12 @@ pub(crate) fn filter_queries(
         queries.push(if scored_expr { query } else { unscored(query) });
     }
     queries
+}
+
+/// A period on one side: within, or open there while the other side is known.
+fn within_or_open(within: Box<dyn Query>, side: &str, other_side: &str) -> Box<dyn Query> {
+    let open = all_but(vec![exists(other_side)], vec![exists(side)]);
+    any(vec![within, open])
 }
 
 /// How a filter value is written in the index.

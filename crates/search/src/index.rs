@@ -423,24 +423,31 @@ impl Inner {
         let view = self.view();
         let mut found = Vec::new();
         for id in ids {
-            let term = Term::from_field_text(self.fields.id, &id.to_string());
-            for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
-                let Some(mut postings) = reader.inverted_index(self.fields.id)?.read_postings(&term, IndexRecordOption::Basic)? else {
-                    continue;
-                };
-                while postings.doc() != TERMINATED {
-                    if reader.alive_bitset().is_none_or(|alive| alive.is_alive(postings.doc()))
-                        && view.segments[ordinal].is_open(postings.doc())
-                    {
-                        self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, postings.doc()), |source| {
-                            found.push(words_of(source))
-                        })?;
-                    }
-                    postings.advance();
+            self.with_dataset(&view, *id, |source| {
+                if source.open {
+                    found.push(words_of(source));
                 }
-            }
+            })?;
         }
         Ok(found)
+    }
+
+    /// Calls back with a dataset by its id, when there is one.
+    pub(crate) fn with_dataset(&self, view: &View, id: Uuid, call: impl FnOnce(&Source<'_>)) -> Result<(), Error> {
+        let term = Term::from_field_text(self.fields.id, &id.to_string());
+        for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
+            let Some(mut postings) = reader.inverted_index(self.fields.id)?.read_postings(&term, IndexRecordOption::Basic)? else {
+                continue;
+            };
+            while postings.doc() != TERMINATED {
+                let doc = postings.doc();
+                if reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+                    return self.with_source(view, tantivy::DocAddress::new(ordinal as u32, doc), call);
+                }
+                postings.advance();
+            }
+        }
+        Ok(())
     }
 }
 

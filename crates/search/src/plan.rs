@@ -15,7 +15,7 @@ use crate::postings::{Prepared, PreparedTerms};
 use crate::readings::kana_of_romaji;
 use crate::schema::{Fields, TextField, TextKind};
 use crate::synonyms::Synonyms;
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Source, Vocabulary};
 use crate::{Facet, Scope};
 
 /// A query is read up to here; nobody types more, and a pasted page finds by its beginning.
@@ -518,6 +518,33 @@ impl Planner<'_> {
             1 => clauses.remove(0).1,
             _ => Box::new(BooleanQuery::new(clauses)),
         }
+    }
+
+    /// Datasets with words of a title or with keywords in common; a word that is rare says more. `None` when there is no word.
+    pub(crate) fn likeness(&self, source: &Source<'_>) -> Option<Box<dyn Query>> {
+        let title = normalize(source.title);
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        for word in self.split_concepts(&title) {
+            let term = QueryTerm::new(&word);
+            if term.soft
+                || term.text.chars().count() < 2
+                || self.vocabulary.organization(&term.folded).is_some()
+                || term.text.chars().all(char::is_numeric)
+            {
+                continue;
+            }
+            let alternative = Alternative { text: term.text, weight: 1.0, related: false };
+            let query = dismax(self.text_disjuncts(&[alternative], &[TextKind::Title, TextKind::Keyword]), FIELDS_TIE);
+            clauses.push((Occur::Should, query));
+        }
+        for keyword in source.keywords.iter().take(WORDS_MAX) {
+            clauses.push((
+                Occur::Should,
+                Box::new(TermQuery::new(Term::from_field_text(self.fields.facet(Facet::Keyword), keyword), IndexRecordOption::Basic)),
+            ));
+        }
+        clauses.truncate(2 * WORDS_MAX);
+        (!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>)
     }
 
     /// What a relaxed query counts: the words of each term, lone kanji joined to their neighbour, split where words only glue.

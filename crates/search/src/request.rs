@@ -1,6 +1,6 @@
 //! What one may ask, and what comes back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::fq;
@@ -64,12 +64,16 @@ pub struct Filters {
     pub expr: Option<fq::Expr>,
     /// West, south, east, north: datasets whose box touches this one.
     pub bbox: Option<[f64; 4]>,
+    /// First and last day: datasets whose period touches this one; one without a beginning or end is open there.
+    pub period: Option<(Option<NaiveDate>, Option<NaiveDate>)>,
     /// Modified at or after.
     pub modified_from: Option<DateTime<Utc>>,
     /// Modified before or at.
     pub modified_to: Option<DateTime<Utc>>,
     /// Only these datasets; empty means all.
     pub ids: Vec<Uuid>,
+    /// Not these organizations.
+    pub other_than: Vec<Uuid>,
 }
 
 impl Filters {

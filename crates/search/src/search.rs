@@ -8,7 +8,7 @@ use tantivy::schema::Value;
 use tantivy::{DocAddress, TantivyDocument};
 use uuid::Uuid;
 
-use crate::collect::{After, Candidate, Gather, Gathered};
+use crate::collect::{After, AfterKey, Candidate, Gather, Gathered};
 use crate::condition::{all_but, facet_value, filter_queries, scope_query, unscored};
 use crate::fq::{self, Expr};
 use crate::highlight::Needles;
@@ -17,8 +17,8 @@ use crate::normalize::{fold, fold_kana};
 use crate::plan::{Alternative, Planner, QueryTerm, Terms, read_query, split_words};
 use crate::postings::Prepared;
 use crate::{
-    Error, ExplainedAlternative, ExplainedTerm, Explanation, Facet, FacetValues, Fragment, Hit, Index, LIMIT_MAX, OFFSET_MAX,
-    SearchRequest, SearchResults, Sort, SortKey,
+    Error, ExplainedAlternative, ExplainedTerm, Explanation, Facet, FacetValues, Filters, Fragment, Hit, Index, LIMIT_MAX, OFFSET_MAX,
+    Scope, SearchRequest, SearchResults, Sort, SortKey,
 };
 
 /// Corrections of one term that are tried.
@@ -89,6 +89,34 @@ impl Found {
     }
 }
 
+impl Index {
+    /// Datasets like this one, the likest first: by the words of its title without names of organizations, and by its keywords. `filters`
+    /// narrows them; itself is never among them. Empty when there is no such dataset in the index.
+    pub fn similar(&self, id: Uuid, filters: &Filters, scope: &Scope, limit: usize) -> Result<Vec<Uuid>, Error> {
+        let view = self.inner.view();
+        let (synonyms, vocabulary) = (self.inner.synonyms(), self.inner.vocabulary());
+        let planner = Planner {
+            fields: &self.inner.fields,
+            searcher: &view.searcher,
+            synonyms: &synonyms,
+            vocabulary: &vocabulary,
+            scope,
+            prepared: &view.prepared,
+            words_version: self.inner.words_version(),
+        };
+        let mut likeness = None;
+        self.inner.with_dataset(&view, id, |source| likeness = Some(planner.likeness(source)))?;
+        let Some(likeness) = likeness.flatten() else { return Ok(Vec::new()) };
+        let request =
+            SearchRequest { filters: filters.clone(), scope: scope.clone(), limit: limit.min(LIMIT_MAX) + 1, ..SearchRequest::default() };
+        let mut search = Search::new(&self.inner, &view, planner, &request)?;
+        search.sort = Sort { key: SortKey::Relevance, descending: true };
+        let gathered = search.gather(Some(likeness), Levels::None)?;
+        let others = gathered.best.iter().map(|candidate| Uuid::from_u128(candidate.id)).filter(|other| *other != id);
+        Ok(others.take(limit).collect())
+    }
+}
+
 struct Search<'a> {
     inner: &'a Inner,
     view: &'a View,
@@ -103,7 +131,7 @@ struct Search<'a> {
 }
 
 /// Where the page begins.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Page {
     Offset(usize),
     After(After),
@@ -271,9 +299,9 @@ impl<'a> Search<'a> {
             Page::Offset(offset) => offset + self.limit + 1,
             Page::After(_) => self.limit + 1,
         };
-        let after = match self.page {
+        let after = match &self.page {
             Page::Offset(_) => None,
-            Page::After(after) => Some(after),
+            Page::After(after) => Some(after.clone()),
         };
         let gather = Gather {
             segments: self.view.segments.clone(),
@@ -404,7 +432,7 @@ impl<'a> Search<'a> {
         let more = self.limit > 0 && gathered.best.len() > skipped + self.limit;
         gathered.best.truncate(skipped + self.limit);
         let page = gathered.best.get(skipped..).unwrap_or_default();
-        let next_cursor = if more { page.last().map(|last| self.cursor_after(last, skipped + self.limit)) } else { None };
+        let next_cursor = if more { page.last().map(|last| self.cursor_after(last)) } else { None };
         let needles = if self.request.highlight { self.needles(terms, units) } else { Needles::default() };
         let hits = page.iter().map(|candidate| self.hit(candidate, &needles)).collect::<Result<_, _>>()?;
         let facets = self
@@ -444,10 +472,14 @@ impl<'a> Search<'a> {
         Needles::new(texts)
     }
 
-    fn cursor_after(&self, last: &Candidate, offset: usize) -> String {
+    fn cursor_after(&self, last: &Candidate) -> String {
+        let code = sort_code(self.sort);
         match self.sort.key {
-            SortKey::Title | SortKey::Slug => format!("o{}-{offset}", sort_code(self.sort)),
-            _ => format!("k{}-{:x}-{:x}", sort_code(self.sort), last.key, last.id),
+            SortKey::Title | SortKey::Slug => {
+                let text: String = last.text.bytes().map(|byte| format!("{byte:02x}")).collect();
+                format!("t{code}-{text}-{:x}", last.id)
+            }
+            _ => format!("k{code}-{:x}-{:x}", last.key, last.id),
         }
     }
 }
@@ -457,23 +489,26 @@ fn sort_code(sort: Sort) -> String {
 }
 
 fn parse_cursor(cursor: &str, sort: Sort) -> Result<Page, Error> {
-    let wrong = || Error::Cursor(cursor.chars().take(80).collect());
-    let mut parts = cursor.split('-');
-    let head = parts.next().unwrap_or_default();
-    let page = if head.strip_prefix('o') == Some(&sort_code(sort)) && matches!(sort.key, SortKey::Title | SortKey::Slug) {
-        let offset = parts.next().and_then(|offset| offset.parse::<usize>().ok()).ok_or_else(wrong)?;
-        if offset > OFFSET_MAX {
-            return Err(wrong());
+    let parse = || {
+        let mut parts = cursor.split('-');
+        let (kind, code) = parts.next()?.split_at_checked(1)?;
+        if code != sort_code(sort) {
+            return None;
         }
-        Page::Offset(offset)
-    } else if head.strip_prefix('k') == Some(&sort_code(sort)) && !matches!(sort.key, SortKey::Title | SortKey::Slug) {
-        let key = parts.next().and_then(|key| u64::from_str_radix(key, 16).ok()).ok_or_else(wrong)?;
-        let id = parts.next().and_then(|id| u128::from_str_radix(id, 16).ok()).ok_or_else(wrong)?;
-        Page::After(After { key, id })
-    } else {
-        return Err(wrong());
+        let key = match (kind, matches!(sort.key, SortKey::Title | SortKey::Slug)) {
+            ("t", true) => AfterKey::Text(text_of_hex(parts.next()?)?),
+            ("k", false) => AfterKey::Number(u64::from_str_radix(parts.next()?, 16).ok()?),
+            _ => return None,
+        };
+        let id = u128::from_str_radix(parts.next()?, 16).ok()?;
+        parts.next().is_none().then_some(After { key, id })
     };
-    if parts.next().is_some() { Err(wrong()) } else { Ok(page) }
+    parse().map(Page::After).ok_or_else(|| Error::Cursor(cursor.chars().take(80).collect()))
+}
+
+fn text_of_hex(hex: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+    String::from_utf8(bytes?).ok()
 }
 
 /// Texts of positive conditions, to be marked.

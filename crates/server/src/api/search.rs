@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use minato_app::catalog::{Dataset, Text, standard_dataset};
-use minato_app::searching::{Facet, Filters, Fragment, Hit, SearchRequest, Sort, SortKey, SuggestionKind};
-use minato_app::{App, FoundDatasets};
+use minato_app::searching::{Explanation, Facet, Filters, Fragment, Hit, SearchRequest, Sort, SortKey, SuggestionKind};
+use minato_app::{App, Error, FoundDatasets};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::answer::{KEEP, json as loaded, kept, read};
 use super::noun::whole;
-use super::request::{Query, invalid, not_one_of};
+use super::request::{Query, invalid, key, not_one_of};
 use super::route::{Endpoint, flag, get, one_of, query, text, whole as whole_number};
 use super::view::{self, OrganizationRef};
 use crate::http::{Problem, Shared};
@@ -52,9 +52,70 @@ struct SearchAnswer {
     corrected: Option<String>,
     /// Little was found; this query may find more.
     suggestion: Option<String>,
+    /// Why the answer is less than usual: the search index is being built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<Text>,
+    /// How the query was understood; with `explain=true`, for staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<ExplanationView>,
     /// Pass as `cursor` to get the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+}
+
+/// Datasets like another.
+#[derive(Debug, Serialize, ToSchema)]
+struct SimilarAnswer {
+    /// `standard_dataset`: the same standard dataset of other municipalities; `likeness`: by words of titles and keywords.
+    by: &'static str,
+    /// The likest or newest first.
+    items: Vec<DatasetSummary>,
+}
+
+/// How a query was understood.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExplanationView {
+    /// The terms that were searched, after questions, separators and corrections.
+    terms: Vec<ExplainedTermView>,
+    /// The words that a relaxed search counts; empty when it was not relaxed.
+    words: Vec<String>,
+}
+
+/// A term and what it was searched as.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExplainedTermView {
+    /// Normalized.
+    text: String,
+    /// Whether datasets without it are hits, too.
+    optional: bool,
+    /// The term itself, spellings, synonyms, readings, years of the other calendar.
+    alternatives: Vec<ExplainedAlternativeView>,
+}
+
+/// Another way of saying a term.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExplainedAlternativeView {
+    /// Normalized.
+    text: String,
+    /// What a match counts; the term itself has 1.
+    weight: f32,
+    /// Not the same, only near to it.
+    related: bool,
+}
+
+impl From<Explanation> for ExplanationView {
+    fn from(explanation: Explanation) -> Self {
+        let terms = explanation.terms.into_iter().map(|term| ExplainedTermView {
+            text: term.text,
+            optional: term.optional,
+            alternatives: term
+                .alternatives
+                .into_iter()
+                .map(|other| ExplainedAlternativeView { text: other.text, weight: other.weight, related: other.related })
+                .collect(),
+        });
+        ExplanationView { terms: terms.collect(), words: explanation.words }
+    }
 }
 
 /// A dataset in few words, as found.
@@ -160,6 +221,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 words("standard_dataset", "Standard dataset ids."),
                 words("area_code", "Local government codes."),
                 query("bbox", text(), "West,south,east,north in degrees: datasets whose box touches this one."),
+                query("temporal_from", text(), "First day (2024-04-01) of a period: datasets about a time that reaches into it. Those that name no time are left out."),
+                query("temporal_to", text(), "Last day of the period."),
                 query("modified_from", text(), "Modified at or after: 2026-04-01 or 2026-04-01T09:00:00Z."),
                 query("modified_to", text(), "Modified before or at; a day alone is included."),
                 query("sort", one_of(SORTS), "The order; `-` is largest, newest or last first. Default `relevance`."),
@@ -169,8 +232,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 facets,
                 query("facet_limit", whole_number(0, 1000, Some(20)), "Most values per facet."),
                 query("highlight", flag(), "Whether hits carry marked titles and snippets."),
+                query("explain", flag(), "Whether to tell how the query was understood; for staff: users with a role, and administrators."),
             ])
             .answers::<SearchAnswer>(&["200"], "What was found."),
+        get("/datasets/{key}/similar", "list_similar_datasets", list_similar_datasets)
+            .says(TAG, "似ているデータセット", "Datasets like this one, the likest first. `elsewhere=true` finds the same kind of data in other municipalities: by the standard dataset where there is one, else by likeness.")
+            .with([
+                query("elsewhere", flag(), "Only of other organizations."),
+                query("limit", whole_number(1, 50, Some(10)), "Most datasets."),
+            ])
+            .answers::<SimilarAnswer>(&["200"], "What is like it.")
+            .problems(&["410"]),
         get("/suggest", "suggest", suggest)
             .says(TAG, "検索語の候補", "What one may be about to type, most useful first.")
             .with([query("q", text(), "What was typed so far."), query("limit", whole_number(1, 50, Some(10)), "Most suggestions.")])
@@ -187,9 +259,27 @@ async fn search_datasets(state: Shared, request: HttpRequest) -> Result<HttpResp
     let wanted = search_request(&Query::parse(request.query_string())?)?;
     let plain = search_log::is_plain(&wanted);
     read(&state, &request, Some(KEEP), move |app, viewer, base| {
+        if wanted.explain && !viewer.is_staff() {
+            return Err(Error::Forbidden(Text::new(
+                "explain は職員用です。役割を持つ利用者のトークンを付けてください。",
+                "explain is for staff; send the token of a user who has a role",
+            )));
+        }
         let found = app.search(viewer, wanted)?;
         app.note_search(typed.as_deref().unwrap_or_default(), plain.then(|| search_log::hits(&found.results)));
         loaded(&answer(app, base, found), None)
+    })
+    .await
+}
+
+async fn list_similar_datasets(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let key = key(&request, "key")?;
+    let elsewhere = query.flag("elsewhere")?;
+    let limit = query.number("limit", 1..=50)?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10);
+    read(&state, &request, Some(KEEP), move |app, viewer, base| {
+        let (datasets, standard) = app.similar_datasets(viewer, &key, elsewhere, limit)?;
+        let items = datasets.iter().map(|dataset| summary(app, base, dataset)).collect();
+        loaded(&SimilarAnswer { by: if standard { "standard_dataset" } else { "likeness" }, items }, None)
     })
     .await
 }
@@ -237,6 +327,7 @@ fn search_request(query: &Query) -> Result<SearchRequest, Problem> {
         standard_datasets: query.words("standard_dataset"),
         area_codes: query.words("area_code"),
         bbox: bbox(query)?,
+        period: period(query)?,
         modified_from: query.moment("modified_from")?,
         modified_to: modified_to(query)?,
         ..Filters::default()
@@ -254,6 +345,7 @@ fn search_request(query: &Query) -> Result<SearchRequest, Problem> {
         offset: number("offset", 100_000, 0)?,
         cursor: query.string("cursor"),
         highlight: query.flag("highlight")?,
+        explain: query.flag("explain")?,
         ..SearchRequest::default()
     })
 }
@@ -297,6 +389,16 @@ fn bbox(query: &Query) -> Result<Option<[f64; 4]>, Problem> {
     }
 }
 
+fn period(query: &Query) -> Result<Option<(Option<NaiveDate>, Option<NaiveDate>)>, Problem> {
+    let (from, to) = (query.day("temporal_from")?, query.day("temporal_to")?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(invalid("temporal_to", "temporal_from 以後の日付にしてください", "must not be before temporal_from"));
+    }
+    Ok((from.is_some() || to.is_some()).then_some((from, to)))
+}
+
 /// A day alone is meant with all its hours.
 fn modified_to(query: &Query) -> Result<Option<DateTime<Utc>>, Problem> {
     let at = query.moment("modified_to")?;
@@ -308,7 +410,7 @@ fn modified_to(query: &Query) -> Result<Option<DateTime<Utc>>, Problem> {
 }
 
 fn answer(app: &App, base: &str, found: FoundDatasets) -> SearchAnswer {
-    let FoundDatasets { results, datasets } = found;
+    let FoundDatasets { results, datasets, listing } = found;
     let mut hits: std::collections::HashMap<Uuid, Hit> = results.hits.into_iter().map(|hit| (hit.id, hit)).collect();
     let items = datasets.iter().map(|dataset| {
         let hit = hits.remove(&dataset.id);
@@ -329,6 +431,8 @@ fn answer(app: &App, base: &str, found: FoundDatasets) -> SearchAnswer {
         tier: results.tier,
         corrected: results.corrected,
         suggestion: results.suggestion,
+        notice: listing.then(minato_app::listing_notice),
+        explanation: results.explanation.map(ExplanationView::from),
         next_cursor: results.next_cursor,
     }
 }

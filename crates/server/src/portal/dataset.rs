@@ -235,10 +235,7 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         let count = counts.get(&distribution.id).copied().unwrap_or(0);
         file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count)
     });
-    let similar = match &content.standard_dataset {
-        Some(id) => similar(app, lang, &directory, dataset, id)?,
-        None => Vec::new(),
-    };
+    let similar = similar(app, lang, &directory, dataset)?;
     let english = content.description_en.as_deref().filter(|text| lang == Lang::En && !text.trim().is_empty());
     let url = format!("{}/datasets/{}", shell.base_url, content.slug);
     let publisher = directory.organization(content.organization_id).map(|organization| organization.draft.name.clone()).unwrap_or_default();
@@ -512,10 +509,21 @@ fn telephone(text: &str) -> Option<String> {
     (plain && digits.len() >= 5).then(|| format!("tel:{digits}"))
 }
 
-fn similar(app: &App, lang: Lang, directory: &Directory, dataset: &Dataset, standard: &str) -> minato_app::Result<Vec<Card>> {
-    let newest = app.same_standard(standard)?;
-    let others = newest.iter().filter(|other| other.content.organization_id != dataset.content.organization_id);
-    Ok(others.take(SIMILAR_MAX).map(|other| Card::new(lang, directory, other)).collect())
+/// The same standard dataset of other municipalities; where there is no standard, what is like this one.
+fn similar(app: &App, lang: Lang, directory: &Directory, dataset: &Dataset) -> minato_app::Result<Vec<Card>> {
+    let found = match &dataset.content.standard_dataset {
+        Some(standard) => {
+            let newest = app.same_standard(standard)?;
+            newest
+                .iter()
+                .filter(|other| other.content.organization_id != dataset.content.organization_id)
+                .take(SIMILAR_MAX)
+                .cloned()
+                .collect()
+        }
+        None => app.similar_datasets(&Viewer::public(), &dataset.id.to_string(), false, SIMILAR_MAX)?.0,
+    };
+    Ok(found.iter().map(|other| Card::new(lang, directory, other)).collect())
 }
 
 fn tombstone(app: &App, shell: Shell, key: &str) -> minato_app::Result<TombstonePage> {

@@ -219,6 +219,8 @@ struct SearchPage {
     clear: String,
     corrected: Option<(String, String)>,
     suggestion: Option<(String, String)>,
+    /// Why the page shows less than usual.
+    notice: Option<String>,
     /// Hits that have all words, when others follow.
     exact: Option<usize>,
     paging: Paging,
@@ -316,6 +318,10 @@ fn build(app: &App, shell: Shell, asked: Asked, hits: &OnceLock<usize>) -> minat
         clear: asked.without_choices(),
         corrected: with_address(&results.corrected),
         suggestion: with_address(&results.suggestion),
+        notice: listing.then(|| {
+            let text = minato_app::listing_notice();
+            lang.t(&text.ja, &text.en).to_owned()
+        }),
         exact: (any && results.tier >= 2 && results.total_exact < results.total).then_some(results.total_exact),
         paging: Paging::new(asked.page, last, |page| asked.on_page(page)),
         last_page: (any && results.hits.is_empty()).then(|| asked.on_page(last)),
