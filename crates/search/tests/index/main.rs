@@ -7,4 +7,5 @@ mod conditions;
 mod facets;
 mod lifecycle;
 mod queries;
+mod scopes;
 mod visibility;
