@@ -6,6 +6,7 @@ mod catalog;
 mod conditions;
 mod facets;
 mod lifecycle;
+mod paging;
 mod queries;
 mod scopes;
 mod visibility;
