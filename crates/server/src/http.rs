@@ -166,6 +166,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// Kind of problem of a body that ended before its end.
+const CUT_OFF: &str = "body_cut_off";
+
 /// Longest wait for the next part of a body.
 pub const STALL_MAX: Duration = Duration::from_secs(30);
 
@@ -415,10 +418,10 @@ impl Problem {
             "送信が途中で切れたか、形式が壊れています。何も保存していません。もう一度送ってください。",
             "the body was cut off or is malformed; nothing was saved, send it again",
         );
-        Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", text, Vec::new())
+        Problem::new(StatusCode::BAD_REQUEST, CUT_OFF, text, Vec::new())
     }
 
-    /// The body did not go on for too long. The connection ends with it: what is still to come cannot be told from a next request.
+    /// The body did not go on for too long.
     pub fn timed_out() -> Self {
         let text = Text::new(
             "送信が途中で止まったため中断しました。何も保存していません。通信状態を確認して、もう一度送ってください。",
@@ -448,6 +451,11 @@ impl Problem {
             format!("there is nothing at `{path}`; the API is listed at /api/docs"),
         );
         Problem::new(StatusCode::NOT_FOUND, "not_found", text, Vec::new())
+    }
+
+    /// Whether the connection ends with it: what is still to come cannot be told from a next request.
+    pub fn ends_connection(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT || self.details.kind == CUT_OFF
     }
 
     /// The status it is answered with.
@@ -553,7 +561,7 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if self.status == StatusCode::REQUEST_TIMEOUT {
+        if self.ends_connection() {
             response.force_close();
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {

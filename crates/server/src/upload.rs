@@ -75,8 +75,10 @@ pub(crate) async fn receive_form(state: &State, payload: Payload, headers: &Head
     let mut received = Received::default();
     let (mut count, mut text_bytes) = (0, 0);
     while let Some(part) = next(&mut parts).await? {
-        let mut part =
-            part.map_err(|error| if any_bytes.get() { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) })?;
+        let mut part = part.map_err(|error| {
+            let cut_off = any_bytes.get() || matches!(error, actix_multipart::MultipartError::Payload(_));
+            if cut_off { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) }
+        })?;
         count += 1;
         if count > PARTS_MAX {
             return Err(too_many_parts());

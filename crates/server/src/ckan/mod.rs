@@ -312,8 +312,8 @@ fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &st
             });
             failed(state, action, &Failure::Validation(fields.collect()))
         }
-        StatusCode::REQUEST_TIMEOUT => {
-            let mut response = HttpResponse::RequestTimeout();
+        status if problem.ends_connection() => {
+            let mut response = HttpResponse::build(status);
             response.force_close();
             response.content_type(JSON).body(json!(format!("{} / {}", details.detail_en, details.detail)).to_string())
         }
