@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use minato_catalog::{
     Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource,
     HarvestSourceDraft, HarvestStatus, HarvestedRecord, Organization, Provenance, RecordFailure, RecordOutcome, RecordState, Role, Text,
-    Viewer, new_id,
+    Viewer, new_id, without_credentials,
 };
 use minato_harvest::{Listing, content_hash};
 use minato_store::harvest::{self as store, HarvestRecord};
@@ -67,7 +67,7 @@ impl App {
     /// The sources in use, by slug.
     pub fn list_sources(&self, _viewer: &Viewer) -> Result<Vec<HarvestSource>> {
         let all = self.store().read(store::all)?;
-        Ok(all.into_iter().filter(|source| source.state == RecordState::Active).collect())
+        Ok(all.into_iter().filter(|source| source.state == RecordState::Active).map(shown).collect())
     }
 
     /// The source with this id or slug.
@@ -75,7 +75,7 @@ impl App {
         let found = self.store().read(|conn| find_source(conn, key))?;
         match found {
             Some(source) if source.state == RecordState::Active || viewer.has_role(source.organization_id, Role::Administrator) => {
-                Ok(source)
+                Ok(shown(source))
             }
             _ => Err(Error::not_found("harvest_source", key)),
         }
@@ -97,7 +97,12 @@ impl App {
     pub fn replace_source(&self, context: &Context, key: &str, draft: HarvestSourceDraft) -> Result<Done<HarvestSource>> {
         let organization_id = self.check_source(&context.viewer, &draft)?;
         self.edit_source(context, key, Action::Update, |source| {
+            let url = std::mem::take(&mut source.draft.url);
             source.draft = draft;
+            // What was shown and is sent back changes nothing.
+            if source.draft.url == without_credentials(&url) {
+                source.draft.url = url;
+            }
             source.organization_id = organization_id;
         })
     }
@@ -366,14 +371,20 @@ impl App {
             let mut after = before.clone();
             f(&mut after);
             if after == before {
-                return Ok(Change::unchanged(before));
+                return Ok(Change::unchanged(shown(before)));
             }
             after.revision += 1;
             after.updated = self.now();
             let saved = store::save(conn, &after, Some(before.revision), action, &context.viewer.name)?;
-            Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
+            Ok(Change { value: shown(after), status: Status::Updated, seq: Some(saved.seq) })
         })
     }
+}
+
+/// A source as it is shown: sources from before credentials in addresses were refused keep theirs, for harvesting only.
+fn shown(mut source: HarvestSource) -> HarvestSource {
+    source.draft.url = without_credentials(&source.draft.url).into_owned();
+    source
 }
 
 fn find_source(conn: &mut AnyConnection, key: &str) -> minato_store::Result<Option<HarvestSource>> {
@@ -539,9 +550,9 @@ impl Run<'_> {
         Provenance {
             source_id: self.source.id,
             source_title: self.source.draft.title.clone(),
-            source_url: self.source.draft.url.clone(),
-            remote_id: record.remote_id.clone(),
-            remote_url: record.remote_url.clone(),
+            source_url: without_credentials(&self.source.draft.url).into_owned(),
+            remote_id: without_credentials(&record.remote_id).into_owned(),
+            remote_url: record.remote_url.as_deref().map(|url| without_credentials(url).into_owned()),
             harvested: now,
         }
     }

@@ -123,10 +123,13 @@ pub struct Provenance {
     /// The source's name for readers.
     pub source_title: String,
     /// Address that was harvested.
+    #[serde(deserialize_with = "crate::address::shown")]
     pub source_url: String,
     /// The record's id there.
+    #[serde(deserialize_with = "crate::address::shown")]
     pub remote_id: String,
     /// The record's page there, where known.
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub remote_url: Option<String>,
     /// When the source last changed the record, as seen here.
     pub harvested: DateTime<Utc>,
@@ -200,7 +203,7 @@ pub struct DatasetContent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence_text: Option<String>,
     /// Page about the dataset at the publisher.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub landing_page: Option<String>,
     /// Whom to ask.
     #[serde(default)]

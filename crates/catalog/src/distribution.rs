@@ -33,10 +33,10 @@ pub struct Distribution {
     #[serde(default)]
     pub licence: Option<String>,
     /// Page that leads to the file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub access_url: Option<String>,
     /// The file at the publisher; `null` when the file is kept here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub download_url: Option<String>,
     /// The latest file kept here; earlier ones are listed at `/api/v1/distributions/{id}/versions`.
     #[serde(default)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod dataset;
 mod date;
 mod distribution;
@@ -19,6 +20,7 @@ mod theme;
 mod user;
 mod vocabulary;
 
+pub use address::*;
 pub use dataset::*;
 pub use date::*;
 pub use distribution::*;

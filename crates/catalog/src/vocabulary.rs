@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::address::with_credentials;
 use crate::{FieldError, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes};
 
 /// Longest title accepted, in characters.
@@ -142,6 +143,14 @@ pub(crate) fn check_email(errors: &mut Vec<FieldError>, field: &str, email: Opti
 pub(crate) fn check_url(errors: &mut Vec<FieldError>, field: &str, url: Option<&str>) {
     let Some(text) = url else { return };
     check_length(errors, field, text, URL_LENGTH_MAX);
+    if with_credentials(text).is_some() {
+        errors.push(FieldError::new(
+            field,
+            "invalid_url",
+            format!("{field} の URL にユーザー名やパスワードは使えません（だれでも見られる情報です）。取り除いてください。"),
+            format!("{field}: a URL must not contain a user name or password, as everybody can see it; take them out"),
+        ));
+    }
     let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "ftp") && url.host().is_some());
     if !ok {
         errors.push(FieldError::new(
