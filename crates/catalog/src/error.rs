@@ -100,7 +100,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// A name as a segment of a JSON pointer.
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organization::check_slug;
-use crate::vocabulary::{check_title, check_url};
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_title, check_url};
 use crate::{DatasetDraft, FieldError, RecordState, Text};
 
 /// The protocol a source speaks.
@@ -95,6 +95,7 @@ impl HarvestSourceDraft {
         check_slug(&mut errors, "/slug", &self.slug);
         check_title(&mut errors, "/title", &self.title);
         check_url(&mut errors, "/url", Some(&self.url));
+        check_text(&mut errors, "/remote_organization", self.remote_organization.as_deref(), TITLE_LENGTH_MAX);
         for (field, value, max) in [
             ("/missing_runs_max", self.missing_runs_max, 1000),
             ("/grace_days", self.grace_days, 3650),

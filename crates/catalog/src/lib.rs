@@ -17,6 +17,7 @@ mod revision;
 mod slug;
 mod standard_dataset;
 mod theme;
+mod tidy;
 mod user;
 mod vocabulary;
 
