@@ -148,12 +148,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let whole = whole_body(request.headers());
         let payload = payload.take();
         Box::pin(async move {
-            if let Some(coding) = coding.filter(|coding| !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity")) {
-                return Err(Problem::unsupported_encoding(&coding));
-            }
+            whole?;
             let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             if !(essence.is_empty() || essence == "application/json" || essence.ends_with("+json")) {
                 return Err(Problem::unsupported_media_type(&essence, "application/json"));
@@ -171,6 +169,26 @@ const CUT_OFF: &str = "body_cut_off";
 
 /// Longest wait for the next part of a body.
 pub const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Refuses a body that is compressed, or that its sender calls a part of something: it would be taken for the whole (RFC 9110 §14.4).
+pub fn whole_body(headers: &HeaderMap) -> Result<(), Problem> {
+    for coding in headers.get_all(header::CONTENT_ENCODING) {
+        let coding = String::from_utf8_lossy(coding.as_bytes());
+        if !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity") {
+            return Err(Problem::unsupported_encoding(&coding));
+        }
+    }
+    if headers.contains_key(header::CONTENT_RANGE) {
+        return Err(Error::invalid(FieldError::new(
+            "Content-Range",
+            "invalid_header",
+            "Content-Range は使えません。一部ではなく全体を、Content-Range を付けずに送ってください。",
+            "Content-Range is not accepted: send the whole body, without Content-Range",
+        ))
+        .into());
+    }
+    Ok(())
+}
 
 /// Reads a body whole, refusing more than `limit` bytes and one that stalls.
 pub async fn read_body(payload: Payload, limit: usize) -> Result<Bytes, Problem> {

@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::only_get;
 use crate::config::ServerSettings;
-use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret};
+use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret, whole_body};
 use crate::upload::{self, Form, TEXT_TOTAL_BYTES_MAX};
 use failure::Failure;
 use params::Params;
@@ -116,6 +116,7 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 408, description = "The body stopped arriving (a JSON string)", body = String, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
+        (status = 415, description = "The body is compressed (a JSON string)", body = String, content_type = "application/json"),
     )
 )]
 pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<String>, payload: web::Payload) -> HttpResponse {
@@ -139,6 +140,9 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
             Ok(fields) => run(&request, &state, action, fields, received.file, None).await,
             Err(message) => bad_request(&message),
         };
+    }
+    if let Err(problem) = whole_body(request.headers()) {
+        return received_badly(&state, action, &problem, "message");
     }
     let body = match read_body(payload, if action.writes { JSON_BYTES_MAX } else { READ_BYTES_MAX }).await {
         Ok(body) => body,
@@ -312,9 +316,11 @@ fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &st
             });
             failed(state, action, &Failure::Validation(fields.collect()))
         }
-        status if problem.ends_connection() => {
+        status if problem.ends_connection() || status == StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             let mut response = HttpResponse::build(status);
-            response.force_close();
+            if problem.ends_connection() {
+                response.force_close();
+            }
             response.content_type(JSON).body(json!(format!("{} / {}", details.detail_en, details.detail)).to_string())
         }
         status if status.is_server_error() => failed(state, action, &Failure::Internal),

@@ -473,6 +473,25 @@ fn files_kept(server: &Server) -> usize {
 }
 
 #[actix_web::test]
+async fn compressed_bodies_and_parts_are_refused() {
+    let server = server();
+    for content_type in ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
+        for (name, value, status) in [("content-encoding", "gzip", 415), ("content-range", "bytes 0-1/9", 400)] {
+            let request = web_test::TestRequest::post()
+                .uri("/api/3/action/resource_create")
+                .insert_header(("authorization", server.token.as_str()))
+                .insert_header(("content-type", content_type))
+                .insert_header((name, value))
+                .set_payload("{}");
+            let (found, body) = server.send(request).await;
+            assert_eq!(found, status, "{content_type} {body}");
+            let words = body.to_string();
+            assert!(words.to_lowercase().contains(name) && !words.is_ascii(), "{words}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn nobody_fills_the_disk_with_what_could_never_be_kept() {
     let server = server();
     let system = Context::system("test");

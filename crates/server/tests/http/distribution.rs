@@ -16,6 +16,23 @@ async fn site() -> Site {
 }
 
 #[actix_web::test]
+async fn a_part_or_a_compressed_file_is_not_taken_for_the_file() {
+    let site = site().await;
+    let id = uploaded(&site, "避難所.csv", CSV).await["id"].as_str().unwrap().to_owned();
+    let file = format!("/api/v1/distributions/{id}/file?file_name=a.csv");
+    let put = || site.ask("PUT", &file).token(&site.editor);
+    put().header("content-range", "bytes 0-3/100").body("text/csv", "a,b\n").send().await.refuses(400, "Content-Range");
+    let packed = put().header("content-encoding", "gzip").body("text/csv", "a,b\n").send().await;
+    packed.refuses(415, "");
+    assert!(packed.body["detail_en"].as_str().unwrap().contains("Content-Encoding"));
+    for (name, value, status) in [("content-encoding", "br", 415), ("content-range", "bytes 0-3/4", 400)] {
+        put().header(name, value).form(&[("file", "a.csv", CSV)]).send().await.refuses(status, "");
+    }
+    assert_eq!(site.get(&format!("/api/v1/distributions/{id}")).await.expect(200)["file"]["version"], 1);
+    put().header("content-encoding", "identity").body("text/csv", "a,b\n").send().await.expect(201);
+}
+
+#[actix_web::test]
 async fn a_link_lives_through_its_life() {
     let site = site().await;
     let draft = json!({"title": "一覧", "download_url": "https://example.jp/list.csv"});
