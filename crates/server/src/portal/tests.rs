@@ -284,6 +284,17 @@ async fn what_is_missing_is_said_in_the_language_of_the_reader() {
 }
 
 #[actix_web::test]
+async fn filters_start_closed_and_stand_only_where_something_can_be_chosen() {
+    let site = Site::new();
+    for path in ["/datasets", "/datasets?organization=fuchu"] {
+        let page = site.get(path, &[]).await.body;
+        // On a phone an open filter would hide the results.
+        assert!(page.contains("<details class=\"filters\">"), "{path}");
+    }
+    assert!(!site.get("/datasets?q=zzzzzz", &[]).await.body.contains("class=\"filters\""));
+}
+
+#[actix_web::test]
 async fn a_search_without_hits_offers_ways_on() {
     let site = Site::new();
     let body = site.page("/datasets?q=zzzzzz&organization=kaita").await;
