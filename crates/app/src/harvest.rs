@@ -27,6 +27,8 @@ pub(crate) const KIND: &str = "harvest";
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How old the counts may be that watchers of a running run see.
+const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
 /// Records fetched ahead of those being written.
 const BUFFER: usize = 64;
 /// A run that was begun so often without ending is given up.
@@ -272,7 +274,8 @@ impl App {
         let (listing, protected) = runtime.block_on(async {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(BUFFER);
             let reader = tokio::spawn(async move { minato_harvest::run(&draft, &client, &vocabulary, sender).await });
-            let mut beat = tokio::time::interval(HEARTBEAT);
+            let mut tick = tokio::time::interval(COUNTS_AGE_MAX);
+            let mut pulse = Pulse { counts: None, at: Instant::now() };
             let mut unnamed_failures = 0;
             let mut counts = self.counts(job.id)?;
             let mut watched = Instant::now();
@@ -303,7 +306,7 @@ impl App {
                             }
                         }
                     },
-                    _ = beat.tick() => run.beat(counts)?,
+                    _ = tick.tick() => pulse.beat(&run, counts)?,
                 }
             }
             let listing = reader.await.map_err(Error::internal)?;
@@ -311,7 +314,14 @@ impl App {
                 if matches!(listing, Listing::Complete { .. }) {
                     run.adopt(&record)?;
                 }
-                run.take(Ok(record))?;
+                if let Some(outcome) = run.take(Ok(record))? {
+                    counts.add(outcome);
+                }
+                if watched.elapsed() > COUNTS_AGE_MAX {
+                    watched = Instant::now();
+                    pulse.beat(&run, counts)?;
+                    watch(HarvestProgress { counts });
+                }
             }
             Ok::<_, Error>((listing, unnamed_failures > 0))
         })?;
@@ -391,6 +401,22 @@ fn find_source(conn: &mut AnyConnection, key: &str) -> minato_store::Result<Opti
     match store::find(conn, key)? {
         Some(source) => Ok(Some(source)),
         None => store::find_by_key(conn, key),
+    }
+}
+
+/// What was last said of a run: counts are said anew when they changed, and the lease is renewed in any case.
+struct Pulse {
+    counts: Option<HarvestCounts>,
+    at: Instant,
+}
+
+impl Pulse {
+    fn beat(&mut self, run: &Run<'_>, counts: HarvestCounts) -> Result<()> {
+        if self.counts == Some(counts) && self.at.elapsed() < HEARTBEAT {
+            return Ok(());
+        }
+        *self = Pulse { counts: Some(counts), at: Instant::now() };
+        run.beat(counts)
     }
 }
 
