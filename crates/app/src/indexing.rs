@@ -61,7 +61,11 @@ impl Shared {
 
 impl Indexer {
     pub(crate) fn open(settings: &AppSettings, store: Store, generation: Arc<AtomicU64>) -> Result<Indexer> {
-        let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, ..Default::default() };
+        let index_settings = minato_search::Settings {
+            writer_memory_bytes: settings.index_memory_bytes,
+            lock_wait: settings.index_lock_wait,
+            ..Default::default()
+        };
         let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(|error| match error {
             minato_search::Error::Locked(_) => Error::Conflict(FieldError::new(
                 "",
