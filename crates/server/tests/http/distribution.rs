@@ -33,6 +33,18 @@ async fn a_part_or_a_compressed_file_is_not_taken_for_the_file() {
 }
 
 #[actix_web::test]
+async fn a_program_is_no_spreadsheet() {
+    let site = site().await;
+    let path = "/api/v1/datasets/files/distributions";
+    let link = json!({"title": "x", "download_url": "https://example.jp/setup.exe"});
+    let link = site.ask("POST", path).token(&site.editor).json(&link).send().await.expect(201);
+    assert_eq!(link["format"], "EXE");
+    let one = format!("/api/v1/distributions/{}", link["id"].as_str().unwrap());
+    let patched = site.ask("PATCH", &one).token(&site.editor).any().json(&json!({"title": "y"})).send().await.expect(200);
+    assert_eq!(patched["format"], "EXE");
+}
+
+#[actix_web::test]
 async fn a_link_lives_through_its_life() {
     let site = site().await;
     let draft = json!({"title": "一覧", "download_url": "https://example.jp/list.csv"});
