@@ -95,6 +95,14 @@ impl HarvestSourceDraft {
         check_slug(&mut errors, "/slug", &self.slug);
         check_title(&mut errors, "/title", &self.title);
         check_url(&mut errors, "/url", Some(&self.url));
+        if errors.iter().all(|error| error.field != "/url") && !self.url.trim_start().to_ascii_lowercase().starts_with("http") {
+            errors.push(FieldError::new(
+                "/url",
+                "invalid_url",
+                "/url は http:// または https:// で始まる URL にしてください。ほかの方法では収集できません。",
+                "/url must be an http or https URL; nothing else is harvested",
+            ));
+        }
         check_text(&mut errors, "/remote_organization", self.remote_organization.as_deref(), TITLE_LENGTH_MAX);
         for (field, value, max) in [
             ("/missing_runs_max", self.missing_runs_max, 1000),

@@ -210,8 +210,8 @@ pub(crate) fn check_url(errors: &mut Vec<FieldError>, field: &str, url: Option<&
         errors.push(FieldError::new(
             field,
             "invalid_url",
-            format!("{field} は http:// または https:// で始まる URL にしてください。"),
-            format!("{field} must be an absolute http or https URL"),
+            format!("{field} は http://、https:// または ftp:// で始まる URL にしてください。"),
+            format!("{field} must be an absolute http, https or ftp URL"),
         ));
     }
 }

@@ -176,7 +176,7 @@ fn rules() -> Vec<(&'static str, &'static str, Value)> {
         ("UserDraft", "email", json!({"format": "email", "maxLength": 320})),
         ("HarvestSourceDraft", "slug", slug()),
         ("HarvestSourceDraft", "title", title()),
-        ("HarvestSourceDraft", "url", url()),
+        ("HarvestSourceDraft", "url", json!({"format": "uri", "pattern": "^https?://", "maxLength": 4000})),
         ("HarvestSourceDraft", "missing_runs_max", json!({"minimum": 0, "maximum": 1000})),
         ("HarvestSourceDraft", "grace_days", json!({"minimum": 0, "maximum": 3650})),
         ("HarvestSourceDraft", "sweep_percent_max", json!({"minimum": 0, "maximum": 100})),

@@ -37,6 +37,9 @@ async fn credentials_in_an_address_are_refused_and_never_shown() {
         wrong["url"] = json!(url);
         site.ask("POST", SOURCES).token(&site.admin).json(&wrong).send().await.refuses(422, "/url");
     }
+    let mut other = draft();
+    other["url"] = json!("ftp://example.jp/list.csv");
+    site.ask("POST", SOURCES).token(&site.admin).json(&other).send().await.refuses(422, "/url");
     // One from before that.
     let old = serde_json::from_value(draft()).unwrap();
     let app = &site.state.app;
