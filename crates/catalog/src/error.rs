@@ -145,10 +145,16 @@ fn data_error(field: String, detail: &str) -> FieldError {
         return FieldError::required(format!("{field}/{}", escaped(name)));
     }
     if let Some((name, known)) = named(detail, "unknown field `") {
-        let (ja, en) = (
-            format!("{at} の項目「{name}」は使えません。使える項目: {known}"),
-            format!("{at_en}: the field `{name}` does not exist; known fields: {known}"),
-        );
+        let (ja, en) = match name.as_str() {
+            "" => (
+                format!("{at} に名前のない項目（\"\"）があります。使える項目: {known}"),
+                format!("{at_en} has a field without a name (\"\"); known fields: {known}"),
+            ),
+            name => (
+                format!("{at} の項目「{name}」は使えません。使える項目: {known}"),
+                format!("{at_en}: the field `{name}` does not exist; known fields: {known}"),
+            ),
+        };
         return FieldError::new(field, "unknown_field", ja, en);
     }
     if let Some((value, known)) = named(detail, "unknown variant `") {
@@ -163,6 +169,11 @@ fn data_error(field: String, detail: &str) -> FieldError {
             format!("{at} に項目「{name}」が二度あります。一つにしてください。"),
             format!("{at_en} has the field `{name}` twice; keep one"),
         );
+        return FieldError::new(field, "invalid_type", ja, en);
+    }
+    if detail.contains("` is not a date; write ") {
+        let ja = format!("{at} は日付または日時にしてください（2024-04-01 または 2024-04-01T09:00:00+09:00 の形）。");
+        let en = format!("{at_en}: {}", cut(detail, 300));
         return FieldError::new(field, "invalid_type", ja, en);
     }
     let (ja, en) = match kind_wanted(detail) {
@@ -245,6 +256,9 @@ mod tests {
             (r#"{"title":"x","spatial":1}"#, "/spatial", "invalid_type", "オブジェクト", "object"),
             (r#"{"title":"x","spatial":{"bbox":[1,2]}}"#, "/spatial/bbox", "invalid_type", "4 個", "4 values"),
             (r#"{"title":"x","spatial":{"bbox":[1,2,"3",4]}}"#, "/spatial/bbox/2", "invalid_type", "数", "a number"),
+            (r#"{"title":"x","issued":"x"}"#, "/issued", "invalid_type", "2024-04-01 または", "write 2024-04-01"),
+            (r#"{"title":"x","temporal":{"start":"x"}}"#, "/temporal/start", "invalid_type", "2024-04-01 または", "write 2024-04-01"),
+            (r#"{"title":"x","contact_point":{"":1}}"#, "/contact_point/", "unknown_field", "名前のない項目", "without a name"),
             (r#"{"title":"x","state":"hidden"}"#, "/state", "invalid_type", "published, archived", "published, archived"),
             (r#"{"title":"x","distributions":[{"byte_size":"1"}]}"#, "/distributions/0/byte_size", "invalid_type", "整数", "whole number"),
             (r#"{"title":"x","distributions":[{"id":"zz"}]}"#, "/distributions/0/id", "invalid_type", "UUID", "a UUID"),

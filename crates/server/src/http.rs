@@ -532,8 +532,10 @@ fn title(status: StatusCode) -> &'static str {
         412 => "ほかの人が先に更新しました",
         413 => "大きすぎます",
         415 => "形式を受け付けていません",
+        416 => "指定された範囲はありません",
         422 => "入力に誤りがあります",
         428 => "If-Match が必要です",
+        431 => "ヘッダーが大きすぎます",
         503 => "一時的に利用できません",
         _ => "サーバー内部の問題です",
     }
@@ -594,6 +596,16 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    #[test]
+    fn every_status_of_a_problem_has_its_title() {
+        for status in (400..=428).chain([431, 503]).filter_map(|status| StatusCode::from_u16(status).ok()) {
+            let used = ![402, 406, 407, 411, 414, 417, 418, 421, 423, 424, 426].contains(&status.as_u16());
+            if used && status.canonical_reason().is_some_and(|reason| !reason.is_empty()) && status.as_u16() != 425 {
+                assert_ne!(title(status), title(StatusCode::INTERNAL_SERVER_ERROR), "{status}");
+            }
+        }
+    }
 
     #[test]
     fn if_match_is_a_star_or_a_list_of_tags() {

@@ -42,7 +42,7 @@ impl Query {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
             None => Ok(Query(pairs)),
-            Some((name, _)) => Err(invalid(&name.replace('\0', ""), "NUL 文字を取り除いてください", "remove the NUL character")),
+            Some((name, _)) => Err(invalid(&name.replace('\0', ""), "NUL 文字を含めないでください", "must not contain NUL characters")),
         }
     }
 
