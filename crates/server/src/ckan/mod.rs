@@ -89,7 +89,10 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
     let name = name.into_inner();
     let Some(action) = find_action(&name) else { return unknown_action(&name) };
     if action.writes {
-        return bad_request("JSON Error: Invalid request. Please use POST method for your request");
+        return bad_request(&format!(
+            "JSON Error: Invalid request. Please use POST method for your request / {} は変更を行うため、GET ではなく POST で送ってください。",
+            action.name
+        ));
     }
     let key = (request.query_string().len() <= KEY_BYTES_MAX).then(|| format!("ckan get {name}\0{}", request.query_string()));
     if let Some(response) = kept(&request, &state, key.as_deref()) {
@@ -329,8 +332,8 @@ fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &st
 }
 
 fn unknown_action(name: &str) -> HttpResponse {
-    let name: String = name.chars().take(200).collect();
-    bad_request(&format!("Action name not known: {name}"))
+    let name: String = name.chars().take(100).collect();
+    bad_request(&format!("Action name not known: {name} / そのようなアクションはありません。名前の綴りを確認してください。"))
 }
 
 /// What is answered with 400: a message, or the envelope of an action.
