@@ -443,8 +443,9 @@ fn spinner() -> ProgressBar {
 fn log_to_stderr(default: &str) {
     use tracing_subscriber::EnvFilter;
     // The HTTP parser calls each malformed request an error of its own; the client is told, the log need not be.
-    let default = || EnvFilter::new(format!("{default},actix_http=off"));
-    let filter = EnvFilter::try_from_env("MINATO_LOG").unwrap_or_else(|_| default());
+    let quiet = |filter: &str| EnvFilter::try_new(format!("actix_http=off,{filter}")).ok();
+    let wanted = std::env::var("MINATO_LOG").ok().filter(|filter| !filter.trim().is_empty());
+    let filter = wanted.and_then(|filter| quiet(&filter)).or_else(|| quiet(default)).unwrap_or_default();
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Set already only in tests that call the command line twice.

@@ -26,27 +26,36 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How the HTTP parser answers what it cannot read, and what is sent instead: it has no words of its own.
-const REFUSALS: [(&[u8], u16, &str, &str); 2] = [
+const REFUSALS: [(&[u8], u16, &str, &str, &str); 3] = [
     (
         b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
         400,
+        "unreadable_request",
         "HTTP リクエストとして読めません。URL の日本語や記号はパーセントエンコードし、長すぎる URL や壊れたヘッダーがないか確認してください。",
         "the HTTP request cannot be read; percent-encode non-ASCII characters in the URL and check for an overlong URL or broken headers",
     ),
     (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n",
         431,
+        "unreadable_request",
         "ヘッダーが多すぎるか長すぎます。Cookie などを減らしてください。",
         "the request has too many or too large headers; send fewer",
+    ),
+    (
+        b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n",
+        408,
+        "timeout",
+        "リクエストのヘッダーが時間内に届きませんでした。通信状態を確認して、もう一度送ってください。",
+        "the headers of the request did not arrive in time; check the connection and send it again",
     ),
 ];
 
 /// The answer to send in place of a refusal without words; `None` for everything else.
 fn in_words(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (_, status, ja, en) = REFUSALS.iter().find(|(start, ..)| bytes.starts_with(start))?;
+    let (_, status, kind, ja, en) = REFUSALS.iter().find(|(start, ..)| bytes.starts_with(start))?;
     let text = minato_app::catalog::Text::new(*ja, *en);
     let status = actix_web::http::StatusCode::from_u16(*status).ok()?;
-    let problem = crate::http::Problem::new(status, "unreadable_request", text, Vec::new());
+    let problem = crate::http::Problem::new(status, kind, text, Vec::new());
     let body = serde_json::to_string(problem.details()).ok()?;
     let head = format!(
         "HTTP/1.1 {} {}\r\ncontent-length: {}\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n",
@@ -255,6 +264,8 @@ mod tests {
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
         assert!(body.contains("unreadable_request"));
         assert_eq!(in_words(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 12\r\n"), None);
+        let late = in_words(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        assert!(String::from_utf8(late).unwrap().contains("urn:minato:problem:timeout"));
     }
 
     #[tokio::test]
