@@ -476,6 +476,16 @@ impl Problem {
         self.status == StatusCode::REQUEST_TIMEOUT || self.details.kind == CUT_OFF
     }
 
+    /// There is no such page, for people.
+    pub fn no_page(path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let text = Text::new(
+            format!("「{path}」というページはありません。アドレスを確かめるか、下の検索で探してください。"),
+            format!("there is no page at `{path}`; check the address, or search below"),
+        );
+        Problem::new(StatusCode::NOT_FOUND, "not_found", text, Vec::new())
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -144,9 +144,11 @@ async fn ready(state: crate::http::Shared) -> Result<HttpResponse, Problem> {
 
 /// An unknown path: a page for people, problem details for programs.
 async fn no_route(request: HttpRequest) -> HttpResponse {
-    let problem = Problem::no_route(request.path());
     let machine = request.path().starts_with("/api/") || !crate::portal::wants_html(&request);
-    if machine { actix_web::ResponseError::error_response(&problem) } else { crate::portal::render_error(&problem, &request) }
+    if machine {
+        return actix_web::ResponseError::error_response(&Problem::no_route(request.path()));
+    }
+    crate::portal::render_error(&Problem::no_page(request.path()), &request)
 }
 
 fn method_not_allowed<B: 'static>(response: ServiceResponse<B>) -> actix_web::Result<ErrorHandlerResponse<B>> {
