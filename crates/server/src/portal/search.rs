@@ -393,7 +393,10 @@ fn label(lang: Lang, directory: &Directory, name: &str, value: &str) -> Said {
             Some(licence) => Said::new(lang, &licence.draft.title, licence.draft.title_en.as_deref()),
             None => Said::new(lang, value, None),
         },
-        "standard_dataset" => Said::new(lang, standard_dataset(value).map_or(value, |dataset| dataset.title), None),
+        "standard_dataset" => match standard_dataset(value) {
+            Some(standard) => Said::new(lang, standard.title, Some(standard.title_en)),
+            None => Said::new(lang, value, None),
+        },
         _ => Said::new(lang, value, None),
     }
 }
