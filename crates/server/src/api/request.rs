@@ -7,7 +7,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, NaiveDate, Utc};
-use minato_app::catalog::{self, FieldError, Viewer};
+use minato_app::catalog::{self, Document, FieldError, Viewer};
 use minato_app::{Context, Error};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -179,9 +179,9 @@ impl<const BODY: bool> FromRequest for Change<BODY> {
             let viewer = writer(&request).await?;
             let query = Query::parse(request.query_string())?;
             let (body, hash) = if BODY {
-                let body = JsonBody::<Value>::from_request(&request, &mut payload).await?;
-                refuse_nul(&body.value)?;
-                (body.value, body.hash)
+                let JsonBody { value: Document(body), hash } = JsonBody::<Document>::from_request(&request, &mut payload).await?;
+                refuse_nul(&body)?;
+                (body, hash)
             } else {
                 (Value::Null, String::new())
             };

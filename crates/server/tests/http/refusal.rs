@@ -80,6 +80,10 @@ async fn bad_bodies_are_refused_by_field() {
     for bytes in [&b""[..], b"{", b"{\"title\": }", b"\xff\xfe{}", b"{\"title\": \"\xff\"}", b"nul", &[b'['; 5000]] {
         ask("POST", "/api/v1/datasets").body("application/json", bytes.to_vec()).send().await.refuses(400, "");
     }
+    let twice = r#"{"organization": "fuchu-cho", "title": "題", "extras": {"a": "1", "a": "2"}}"#;
+    let twice = ask("POST", "/api/v1/datasets").body("application/json", twice).send().await;
+    twice.refuses(422, "");
+    assert!(twice.body["detail"].as_str().unwrap().contains("「a」が二度"), "{:#}", twice.body);
     let mut two_values = ask("POST", "/api/v1/datasets").body("application/json", "{} {}").send().await;
     two_values.body["errors"][0]["field"] = Value::Null;
     two_values.refuses(400, "");
