@@ -201,8 +201,8 @@ mod tests {
         for text in [
             chunked.to_owned(),
             format!("{chunked}{sized}{bare}{chunked}{bare}"),
-            format!("POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nzz"),
-            format!("POST / HTTP/1.1\r\nUpgrade: websocket\r\n\r\nzz"),
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nzz".to_owned(),
+            "POST / HTTP/1.1\r\nUpgrade: websocket\r\n\r\nzz".to_owned(),
             format!("POST / HTTP/1.1\r\nx: {}\r\n\r\n{chunked}", "y".repeat(10_000)),
             "\u{0}\u{1}nonsense\r\n: :\r\n".to_owned(),
         ] {
