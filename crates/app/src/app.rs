@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use minato_catalog::{Action, Dataset, Licence, RecordState, Theme, built_in_licences, built_in_themes};
@@ -33,6 +34,8 @@ pub struct AppSettings {
     pub store: StoreSettings,
     /// Whether this process keeps the search index. One process for each `data_dir` may.
     pub index: bool,
+    /// How long to wait for another process to let go of the index. Default 3 seconds: a server that is restarted waits for the one before.
+    pub index_lock_wait: Duration,
     /// Memory for writing the index, in bytes.
     pub index_memory_bytes: usize,
     /// Largest file accepted, in bytes. Default 2 GiB.
@@ -51,6 +54,7 @@ impl AppSettings {
             database_url: None,
             store: StoreSettings::default(),
             index: true,
+            index_lock_wait: Duration::from_secs(3),
             index_memory_bytes: 20_000_000,
             upload_bytes_max: 2 * 1024 * 1024 * 1024,
             harvest: minato_harvest::ClientSettings::default(),
@@ -91,7 +95,7 @@ impl App {
             let role = if settings.index { SERVER } else { "beside-" };
             settings.node = format!("{role}{}-{}", std::process::id(), Uuid::new_v4().simple());
         }
-        std::fs::create_dir_all(&settings.data_dir).map_err(|error| cannot_use(&settings.data_dir, &error))?;
+        create_private_dir(&settings.data_dir).map_err(|error| cannot_use(&settings.data_dir, &error))?;
         let url = match &settings.database_url {
             Some(url) => url.clone(),
             None => format!("sqlite://{}", settings.data_dir.join("minato.sqlite").display()),
@@ -224,6 +228,16 @@ fn seed(store: &Store) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Makes a directory that only the server's own user may look into: drafts and files that are not public are in it. One that is there stays
+/// as it is.
+fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 fn cannot_use(path: &Path, error: &std::io::Error) -> Error {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use minato_catalog::{
     Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource,
     HarvestSourceDraft, HarvestStatus, HarvestedRecord, Organization, Provenance, RecordFailure, RecordOutcome, RecordState, Role, Text,
-    Viewer, new_id,
+    Viewer, new_id, without_credentials,
 };
 use minato_harvest::{Listing, content_hash};
 use minato_store::harvest::{self as store, HarvestRecord};
@@ -27,6 +27,8 @@ pub(crate) const KIND: &str = "harvest";
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How old the counts may be that watchers of a running run see.
+const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
 /// Records fetched ahead of those being written.
 const BUFFER: usize = 64;
 /// A run that was begun so often without ending is given up.
@@ -67,7 +69,7 @@ impl App {
     /// The sources in use, by slug.
     pub fn list_sources(&self, _viewer: &Viewer) -> Result<Vec<HarvestSource>> {
         let all = self.store().read(store::all)?;
-        Ok(all.into_iter().filter(|source| source.state == RecordState::Active).collect())
+        Ok(all.into_iter().filter(|source| source.state == RecordState::Active).map(shown).collect())
     }
 
     /// The source with this id or slug.
@@ -75,7 +77,7 @@ impl App {
         let found = self.store().read(|conn| find_source(conn, key))?;
         match found {
             Some(source) if source.state == RecordState::Active || viewer.has_role(source.organization_id, Role::Administrator) => {
-                Ok(source)
+                Ok(shown(source))
             }
             _ => Err(Error::not_found("harvest_source", key)),
         }
@@ -97,7 +99,12 @@ impl App {
     pub fn replace_source(&self, context: &Context, key: &str, draft: HarvestSourceDraft) -> Result<Done<HarvestSource>> {
         let organization_id = self.check_source(&context.viewer, &draft)?;
         self.edit_source(context, key, Action::Update, |source| {
+            let url = std::mem::take(&mut source.draft.url);
             source.draft = draft;
+            // What was shown and is sent back changes nothing.
+            if source.draft.url == without_credentials(&url) {
+                source.draft.url = url;
+            }
             source.organization_id = organization_id;
         })
     }
@@ -267,7 +274,8 @@ impl App {
         let (listing, protected) = runtime.block_on(async {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(BUFFER);
             let reader = tokio::spawn(async move { minato_harvest::run(&draft, &client, &vocabulary, sender).await });
-            let mut beat = tokio::time::interval(HEARTBEAT);
+            let mut tick = tokio::time::interval(COUNTS_AGE_MAX);
+            let mut pulse = Pulse { counts: None, at: Instant::now() };
             let mut unnamed_failures = 0;
             let mut counts = self.counts(job.id)?;
             let mut watched = Instant::now();
@@ -298,7 +306,7 @@ impl App {
                             }
                         }
                     },
-                    _ = beat.tick() => run.beat(counts)?,
+                    _ = tick.tick() => pulse.beat(&run, counts)?,
                 }
             }
             let listing = reader.await.map_err(Error::internal)?;
@@ -306,7 +314,14 @@ impl App {
                 if matches!(listing, Listing::Complete { .. }) {
                     run.adopt(&record)?;
                 }
-                run.take(Ok(record))?;
+                if let Some(outcome) = run.take(Ok(record))? {
+                    counts.add(outcome);
+                }
+                if watched.elapsed() > COUNTS_AGE_MAX {
+                    watched = Instant::now();
+                    pulse.beat(&run, counts)?;
+                    watch(HarvestProgress { counts });
+                }
             }
             Ok::<_, Error>((listing, unnamed_failures > 0))
         })?;
@@ -366,20 +381,42 @@ impl App {
             let mut after = before.clone();
             f(&mut after);
             if after == before {
-                return Ok(Change::unchanged(before));
+                return Ok(Change::unchanged(shown(before)));
             }
             after.revision += 1;
             after.updated = self.now();
             let saved = store::save(conn, &after, Some(before.revision), action, &context.viewer.name)?;
-            Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
+            Ok(Change { value: shown(after), status: Status::Updated, seq: Some(saved.seq) })
         })
     }
+}
+
+/// A source as it is shown: sources from before credentials in addresses were refused keep theirs, for harvesting only.
+fn shown(mut source: HarvestSource) -> HarvestSource {
+    source.draft.url = without_credentials(&source.draft.url).into_owned();
+    source
 }
 
 fn find_source(conn: &mut AnyConnection, key: &str) -> minato_store::Result<Option<HarvestSource>> {
     match store::find(conn, key)? {
         Some(source) => Ok(Some(source)),
         None => store::find_by_key(conn, key),
+    }
+}
+
+/// What was last said of a run: counts are said anew when they changed, and the lease is renewed in any case.
+struct Pulse {
+    counts: Option<HarvestCounts>,
+    at: Instant,
+}
+
+impl Pulse {
+    fn beat(&mut self, run: &Run<'_>, counts: HarvestCounts) -> Result<()> {
+        if self.counts == Some(counts) && self.at.elapsed() < HEARTBEAT {
+            return Ok(());
+        }
+        *self = Pulse { counts: Some(counts), at: Instant::now() };
+        run.beat(counts)
     }
 }
 
@@ -539,9 +576,9 @@ impl Run<'_> {
         Provenance {
             source_id: self.source.id,
             source_title: self.source.draft.title.clone(),
-            source_url: self.source.draft.url.clone(),
-            remote_id: record.remote_id.clone(),
-            remote_url: record.remote_url.clone(),
+            source_url: without_credentials(&self.source.draft.url).into_owned(),
+            remote_id: without_credentials(&record.remote_id).into_owned(),
+            remote_url: record.remote_url.as_deref().map(|url| without_credentials(url).into_owned()),
             harvested: now,
         }
     }

@@ -68,7 +68,14 @@ impl Shared {
 impl Indexer {
     pub(crate) fn open(settings: &AppSettings, store: Store, generation: Arc<AtomicU64>) -> Result<Indexer> {
         let synonyms = Some(store.read(synonym_list::text_in_use)?);
-        let index_settings = minato_search::Settings { writer_memory_bytes: settings.index_memory_bytes, synonyms, ..Default::default() };
+        let index_settings = minato_search::Settings {
+            writer_memory_bytes: settings.index_memory_bytes,
+            synonyms,
+            // Requests are answered meanwhile; one processor is left to them.
+            rebuild_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)),
+            lock_wait: settings.index_lock_wait,
+            ..Default::default()
+        };
         let opened = Index::open(&settings.data_dir.join("search"), index_settings).map_err(|error| match error {
             minato_search::Error::Locked(_) => Error::Conflict(FieldError::new(
                 "",

@@ -212,12 +212,19 @@ fn given_or_new_id(id: Option<String>) -> Result<uuid::Uuid> {
 
 fn given_word(id: Option<String>) -> Result<String> {
     match id {
-        Some(id) if (1..=100).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) => Ok(id),
+        // A path segment of dots is taken out of a URL by whoever sends it (RFC 3986 §5.2.4).
+        Some(id)
+            if !matches!(id.as_str(), "." | "..")
+                && (1..=100).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) =>
+        {
+            Ok(id)
+        }
         Some(_) => Err(Error::invalid(FieldError::new(
             "/id",
             "invalid_id",
-            "/id は半角英数字と - _ . で 100 文字以内にしてください。",
-            "/id must be 1 to 100 of A-Z a-z 0-9 - _ .",
+            "/id は半角英数字と - _ . で 100 文字以内にしてください。「.」と「..」は URL で使えないため除きます。",
+            "/id must be 1 to 100 of A-Z a-z 0-9 - _ . but not `.` or `..`, which no URL can name",
         ))),
         None => Err(Error::invalid(FieldError::required("/id"))),
     }

@@ -1,7 +1,9 @@
 //! Who is asking: API tokens, and memberships that give them rights.
 
 use chrono::{DateTime, Utc};
-use minato_catalog::{Action, ApiToken, FieldError, Membership, Organization, RecordState, Role, TokenScope, User, Viewer, new_id};
+use minato_catalog::{
+    Action, ApiToken, FieldError, Membership, Organization, RecordState, Role, TokenScope, User, Viewer, check_token_label, new_id,
+};
 use minato_store::api_token::{self, StoredToken};
 use minato_store::{AnyConnection, ListFilter, membership, user};
 use sha2::{Digest, Sha256};
@@ -234,15 +236,10 @@ impl App {
 }
 
 fn check_label(label: &str) -> Result<()> {
-    if (1..=200).contains(&label.trim().chars().count()) {
-        return Ok(());
+    match check_token_label(label) {
+        errors if errors.is_empty() => Ok(()),
+        errors => Err(Error::Invalid(errors)),
     }
-    Err(Error::invalid(FieldError::new(
-        "/label",
-        "required",
-        "/label に用途を 200 文字以内で入れてください。",
-        "/label must say what the token is for, in at most 200 characters",
-    )))
 }
 
 fn signed_in_to_read(viewer: &Viewer) -> Result<()> {

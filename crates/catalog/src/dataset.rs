@@ -9,16 +9,20 @@ use uuid::Uuid;
 
 use crate::keyword::check_keyword;
 use crate::organization::check_slug;
-use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_email, check_length, check_title, check_url};
+use crate::vocabulary::{
+    DESCRIPTION_LENGTH_MAX, LICENCE_TEXT_LENGTH_MAX, LIST_MAX, TITLE_LENGTH_MAX, URL_LENGTH_MAX, check_count, check_email, check_extras,
+    check_length, check_text, check_texts, check_title, check_url,
+};
 use crate::{
-    Distribution, DistributionDraft, FieldError, Text, Vocabulary, find_frequency, find_standard_dataset, frequencies, new_id,
-    standard_dataset,
+    Distribution, DistributionDraft, FieldError, Vocabulary, find_frequency, find_standard_dataset, frequencies, new_id, standard_dataset,
 };
 
 /// Most distributions one dataset may have.
 pub const DISTRIBUTIONS_MAX: usize = 2_000;
 /// Most keywords one dataset may have.
 pub const KEYWORDS_MAX: usize = 200;
+/// Most local government codes one dataset may have: there are some 1,800.
+pub const AREA_CODES_MAX: usize = 2_000;
 
 /// Where a dataset is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, ToSchema)]
@@ -123,10 +127,13 @@ pub struct Provenance {
     /// The source's name for readers.
     pub source_title: String,
     /// Address that was harvested.
+    #[serde(deserialize_with = "crate::address::shown")]
     pub source_url: String,
     /// The record's id there.
+    #[serde(deserialize_with = "crate::address::shown")]
     pub remote_id: String,
     /// The record's page there, where known.
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub remote_url: Option<String>,
     /// When the source last changed the record, as seen here.
     pub harvested: DateTime<Utc>,
@@ -200,7 +207,7 @@ pub struct DatasetContent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence_text: Option<String>,
     /// Page about the dataset at the publisher.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub landing_page: Option<String>,
     /// Whom to ask.
     #[serde(default)]
@@ -353,9 +360,18 @@ impl DatasetDraft {
         check_title(e, "/title", &self.title);
         check_length(e, "/description", &self.description, DESCRIPTION_LENGTH_MAX);
         check_length(e, "/description_en", self.description_en.as_deref().unwrap_or_default(), DESCRIPTION_LENGTH_MAX);
-        check_length(e, "/identifier", self.identifier.as_deref().unwrap_or_default(), 500);
+        check_text(e, "/title_en", self.title_en.as_deref(), TITLE_LENGTH_MAX);
+        check_text(e, "/identifier", self.identifier.as_deref(), TITLE_LENGTH_MAX);
+        check_text(e, "/licence_text", self.licence_text.as_deref(), LICENCE_TEXT_LENGTH_MAX);
+        check_text(e, "/creator", self.creator.as_deref(), TITLE_LENGTH_MAX);
+        check_text(e, "/version", self.version.as_deref(), TITLE_LENGTH_MAX);
+        check_texts(e, "/language", &self.language, TITLE_LENGTH_MAX);
+        check_texts(e, "/conforms_to", &self.conforms_to, URL_LENGTH_MAX);
+        check_extras(e, "/extras", &self.extras);
         check_url(e, "/landing_page", self.landing_page.as_deref());
         if let Some(contact) = &self.contact_point {
+            check_text(e, "/contact_point/name", contact.name.as_deref(), TITLE_LENGTH_MAX);
+            check_text(e, "/contact_point/telephone", contact.telephone.as_deref(), TITLE_LENGTH_MAX);
             check_email(e, "/contact_point/email", contact.email.as_deref());
             check_url(e, "/contact_point/url", contact.url.as_deref().filter(|url| !url.is_empty()));
         }
@@ -372,7 +388,8 @@ impl DatasetDraft {
         for (index, keyword) in self.keywords.iter().enumerate().take(KEYWORDS_MAX) {
             check_keyword(e, &format!("/keywords/{index}"), keyword);
         }
-        for (index, theme) in self.themes.iter().enumerate() {
+        check_count(e, "/themes", self.themes.len(), LIST_MAX);
+        for (index, theme) in self.themes.iter().enumerate().take(LIST_MAX) {
             if vocabulary.find_theme(theme).is_none() {
                 e.push(FieldError::unknown_value(format!("/themes/{index}"), theme, "GET /api/v1/themes"));
             }
@@ -416,37 +433,6 @@ impl DatasetDraft {
             }
         }
         errors
-    }
-
-    /// Makes a draft that came from another portal acceptable in small things: control characters go, and so do mail addresses, contact
-    /// addresses and media types that are none. Returns what was dropped, for the publisher.
-    pub fn tidy(&mut self) -> Vec<Text> {
-        let mut dropped = Vec::new();
-        let clean = |text: &mut String| text.retain(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
-        clean(&mut self.title);
-        clean(&mut self.description);
-        self.keywords.iter_mut().for_each(clean);
-        let mut drop_broken = |field: &str, value: &mut Option<String>, check: fn(&mut Vec<FieldError>, &str, Option<&str>)| {
-            let mut errors = Vec::new();
-            check(&mut errors, field, value.as_deref().filter(|text| !text.is_empty()));
-            if !errors.is_empty() {
-                let text: String = value.take().unwrap_or_default().chars().take(100).collect();
-                dropped.push(Text::new(
-                    format!("{field} の値「{text}」は使えないため取り込みませんでした。"),
-                    format!("{field} `{text}` is not usable and was left out"),
-                ));
-            }
-        };
-        if let Some(contact) = &mut self.contact_point {
-            drop_broken("contact_point/email", &mut contact.email, check_email);
-            drop_broken("contact_point/url", &mut contact.url, check_url);
-        }
-        for distribution in self.distributions.iter_mut().flatten() {
-            clean(&mut distribution.title);
-            clean(&mut distribution.description);
-            drop_broken("media_type", &mut distribution.media_type, crate::distribution::check_media_type);
-        }
-        dropped
     }
 
     /// The content this draft makes. Call only with a draft whose [`DatasetDraft::check`] is empty.
@@ -590,18 +576,8 @@ pub(crate) fn check_licence(errors: &mut Vec<FieldError>, field: &str, licence: 
     }
 }
 
-fn check_count(errors: &mut Vec<FieldError>, field: &str, count: usize, limit: usize) {
-    if count > limit {
-        errors.push(FieldError::new(
-            field,
-            "too_many",
-            format!("{field} は {limit} 件までです（{count} 件ありました）。"),
-            format!("{field} has {count} items; at most {limit} are allowed"),
-        ));
-    }
-}
-
 fn check_spatial(errors: &mut Vec<FieldError>, spatial: &Spatial) {
+    check_text(errors, "/spatial/label", spatial.label.as_deref(), TITLE_LENGTH_MAX);
     if let Some([west, south, east, north]) = spatial.bbox {
         let ok = (-180.0..=180.0).contains(&west)
             && (-180.0..=180.0).contains(&east)
@@ -618,7 +594,8 @@ fn check_spatial(errors: &mut Vec<FieldError>, spatial: &Spatial) {
             ));
         }
     }
-    for (index, code) in spatial.area_codes.iter().enumerate() {
+    check_count(errors, "/spatial/area_codes", spatial.area_codes.len(), AREA_CODES_MAX);
+    for (index, code) in spatial.area_codes.iter().enumerate().take(AREA_CODES_MAX) {
         if !crate::is_local_government_code(code) {
             errors.push(FieldError::new(
                 format!("/spatial/area_codes/{index}"),
@@ -677,13 +654,40 @@ mod tests {
     }
 
     #[test]
-    fn small_faults_of_other_portals_are_tidied_away() {
-        let mut wrong = draft(json!({"title": "a\u{1}b", "contact_point": {"name": "課", "email": "代表", "url": "電話のみ"},
-            "distributions": [{"title": "f", "media_type": "エクセル"}]}));
-        assert_eq!(wrong.check(&Vocabulary::built_in()).len(), 4);
-        assert_eq!(wrong.tidy().len(), 3);
-        assert_eq!(wrong.check(&Vocabulary::built_in()), vec![]);
-        assert_eq!((wrong.title.as_str(), wrong.contact_point.unwrap().name.as_deref()), ("ab", Some("課")));
+    fn every_text_and_list_has_a_limit() {
+        let (long, control) = ("x".repeat(20_001), "a\u{7}b");
+        let many: Vec<String> = (0..201).map(|n| n.to_string()).collect();
+        let extras: BTreeMap<String, String> = many.iter().map(|n| (n.clone(), String::new())).collect();
+        let key = "k".repeat(201);
+        for (field, value, at) in [
+            ("title_en", json!(long), "/title_en"),
+            ("title_en", json!(control), "/title_en"),
+            ("creator", json!(long), "/creator"),
+            ("version", json!(control), "/version"),
+            ("licence_text", json!(long), "/licence_text"),
+            ("language", json!([long]), "/language/0"),
+            ("language", json!(many), "/language"),
+            ("conforms_to", json!(["a", control]), "/conforms_to/1"),
+            ("themes", json!(many), "/themes"),
+            ("contact_point", json!({"name": long}), "/contact_point/name"),
+            ("spatial", json!({"label": long}), "/spatial/label"),
+            ("extras", json!(extras), "/extras"),
+            ("extras", json!({"a/b": long}), "/extras/a~1b"),
+            ("extras", json!({"a": control}), "/extras/a"),
+            ("extras", json!({key: "x"}), "/extras"),
+            ("distributions", json!([{"title_en": long}]), "/distributions/0/title_en"),
+            ("distributions", json!([{"format": control}]), "/distributions/0/format"),
+            ("distributions", json!([{"identifier": long}]), "/distributions/0/identifier"),
+            ("distributions", json!([{"extras": {"a": long}}]), "/distributions/0/extras/a"),
+            ("landing_page", json!("https://user:pass@example.jp/"), "/landing_page"),
+            ("distributions", json!([{"download_url": "https://user@example.jp/a.csv"}]), "/distributions/0/download_url"),
+        ] {
+            let errors = draft(json!({"title": "題", field: value})).check(&Vocabulary::built_in());
+            assert!(errors.iter().any(|error| error.field == at), "{field}: {errors:?}");
+        }
+        let line = "あ".repeat(500);
+        let fine = json!({"title": "題", "title_en": line, "creator": line, "language": ["ja"], "extras": {"a": "x".repeat(20_000)}});
+        assert_eq!(draft(fine).check(&Vocabulary::built_in()), vec![]);
     }
 
     #[test]

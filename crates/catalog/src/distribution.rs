@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, check_length, check_url};
+use crate::vocabulary::{
+    DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, URL_LENGTH_MAX, check_extras, check_length, check_text, check_texts, check_url,
+};
 use crate::{FieldError, Vocabulary, format_of_file_name, media_type_of_format, normalize_format};
 
 /// One form in which a dataset can be had: an uploaded file with its versions, or a link.
@@ -33,10 +35,10 @@ pub struct Distribution {
     #[serde(default)]
     pub licence: Option<String>,
     /// Page that leads to the file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub access_url: Option<String>,
     /// The file at the publisher; `null` when the file is kept here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::address::shown_option")]
     pub download_url: Option<String>,
     /// The latest file kept here; earlier ones are listed at `/api/v1/distributions/{id}/versions`.
     #[serde(default)]
@@ -143,6 +145,12 @@ impl DistributionDraft {
         let mut errors = Vec::new();
         check_length(&mut errors, &format!("{at}/title"), &self.title, TITLE_LENGTH_MAX);
         check_length(&mut errors, &format!("{at}/description"), &self.description, DESCRIPTION_LENGTH_MAX);
+        for (name, text) in [("title_en", &self.title_en), ("format", &self.format), ("identifier", &self.identifier)] {
+            check_text(&mut errors, &format!("{at}/{name}"), text.as_deref(), TITLE_LENGTH_MAX);
+        }
+        check_texts(&mut errors, &format!("{at}/language"), &self.language, TITLE_LENGTH_MAX);
+        check_texts(&mut errors, &format!("{at}/conforms_to"), &self.conforms_to, URL_LENGTH_MAX);
+        check_extras(&mut errors, &format!("{at}/extras"), &self.extras);
         check_url(&mut errors, &format!("{at}/access_url"), self.access_url.as_deref());
         check_url(&mut errors, &format!("{at}/download_url"), self.download_url.as_deref());
         check_media_type(&mut errors, &format!("{at}/media_type"), self.media_type.as_deref());
@@ -185,7 +193,10 @@ impl DistributionDraft {
             description: self.description,
             format,
             media_type,
-            licence: self.licence.map(|text| vocabulary.find_licence(&text).map_or(text.clone(), str::to_owned)),
+            licence: self
+                .licence
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| vocabulary.find_licence(&text).map_or(text.clone(), str::to_owned)),
             access_url: self.access_url,
             download_url: self.download_url,
             file,
@@ -240,7 +251,9 @@ fn is_media_type(text: &str) -> bool {
     let name =
         |part: &str| !part.is_empty() && part.len() <= 127 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
     text.trim().is_empty()
-        || (text.bytes().all(|b| (b' '..=b'~').contains(&b)) && essence.split_once('/').is_some_and(|(kind, sub)| name(kind) && name(sub)))
+        || (text.len() <= TITLE_LENGTH_MAX
+            && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+            && essence.split_once('/').is_some_and(|(kind, sub)| name(kind) && name(sub)))
 }
 
 /// The last part of a URL's path, percent-decoded.

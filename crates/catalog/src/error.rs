@@ -78,6 +78,74 @@ pub fn parse_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Fie
     Ok(value)
 }
 
+/// A JSON value in which no object has a field twice: of two, the sender may have meant either.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Document(pub serde_json::Value);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor).map(Document)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> serde::de::Visitor<'de> for DocumentVisitor {
+    type Value = serde_json::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Self::Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(serde_json::Value::Null)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Document(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut object = serde_json::Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(serde::de::Error::custom(format!("duplicate field `{}`", cut(&name, 80))));
+            }
+            let Document(value) = fields.next_value()?;
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
+}
+
 /// Converts a JSON value into `T`; a mistake is one [`FieldError`] that names the field.
 pub fn from_value<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -100,7 +168,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// A name as a segment of a JSON pointer.
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
@@ -145,10 +213,16 @@ fn data_error(field: String, detail: &str) -> FieldError {
         return FieldError::required(format!("{field}/{}", escaped(name)));
     }
     if let Some((name, known)) = named(detail, "unknown field `") {
-        let (ja, en) = (
-            format!("{at} の項目「{name}」は使えません。使える項目: {known}"),
-            format!("{at_en}: the field `{name}` does not exist; known fields: {known}"),
-        );
+        let (ja, en) = match name.as_str() {
+            "" => (
+                format!("{at} に名前のない項目（\"\"）があります。使える項目: {known}"),
+                format!("{at_en} has a field without a name (\"\"); known fields: {known}"),
+            ),
+            name => (
+                format!("{at} の項目「{name}」は使えません。使える項目: {known}"),
+                format!("{at_en}: the field `{name}` does not exist; known fields: {known}"),
+            ),
+        };
         return FieldError::new(field, "unknown_field", ja, en);
     }
     if let Some((value, known)) = named(detail, "unknown variant `") {
@@ -163,6 +237,11 @@ fn data_error(field: String, detail: &str) -> FieldError {
             format!("{at} に項目「{name}」が二度あります。一つにしてください。"),
             format!("{at_en} has the field `{name}` twice; keep one"),
         );
+        return FieldError::new(field, "invalid_type", ja, en);
+    }
+    if detail.contains("` is not a date; write ") {
+        let ja = format!("{at} は日付または日時にしてください（2024-04-01 または 2024-04-01T09:00:00+09:00 の形）。");
+        let en = format!("{at_en}: {}", cut(detail, 300));
         return FieldError::new(field, "invalid_type", ja, en);
     }
     let (ja, en) = match kind_wanted(detail) {
@@ -245,6 +324,9 @@ mod tests {
             (r#"{"title":"x","spatial":1}"#, "/spatial", "invalid_type", "オブジェクト", "object"),
             (r#"{"title":"x","spatial":{"bbox":[1,2]}}"#, "/spatial/bbox", "invalid_type", "4 個", "4 values"),
             (r#"{"title":"x","spatial":{"bbox":[1,2,"3",4]}}"#, "/spatial/bbox/2", "invalid_type", "数", "a number"),
+            (r#"{"title":"x","issued":"x"}"#, "/issued", "invalid_type", "2024-04-01 または", "write 2024-04-01"),
+            (r#"{"title":"x","temporal":{"start":"x"}}"#, "/temporal/start", "invalid_type", "2024-04-01 または", "write 2024-04-01"),
+            (r#"{"title":"x","contact_point":{"":1}}"#, "/contact_point/", "unknown_field", "名前のない項目", "without a name"),
             (r#"{"title":"x","state":"hidden"}"#, "/state", "invalid_type", "published, archived", "published, archived"),
             (r#"{"title":"x","distributions":[{"byte_size":"1"}]}"#, "/distributions/0/byte_size", "invalid_type", "整数", "whole number"),
             (r#"{"title":"x","distributions":[{"id":"zz"}]}"#, "/distributions/0/id", "invalid_type", "UUID", "a UUID"),
@@ -258,6 +340,15 @@ mod tests {
         let unknown = parse_json::<crate::DatasetDraft>(br#"{"title":"x","keyword":[]}"#).unwrap_err();
         assert_eq!(unknown.code, "unknown_field");
         assert!(unknown.message.ja.contains("「keyword」") && unknown.message.en.contains("title, "), "{unknown:?}");
+    }
+
+    #[test]
+    fn no_field_may_stand_twice() {
+        let text = r#"{"a": [1, -2, 1.5, true, null, "x"], "b": {"c": {}, "d": 18446744073709551615}}"#;
+        assert_eq!(parse_json::<Document>(text.as_bytes()).unwrap().0, serde_json::from_str::<serde_json::Value>(text).unwrap());
+        let twice = parse_json::<Document>(br#"{"a": [{"b": 1, "c": 2, "b": 1}]}"#).unwrap_err();
+        assert!(twice.field.starts_with("/a/0") && twice.message.ja.contains("「b」が二度"), "{twice:?}");
+        assert!(parse_json::<Document>("[".repeat(1000).as_bytes()).unwrap_err().message.ja.contains("入れ子"));
     }
 
     #[test]

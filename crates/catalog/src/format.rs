@@ -37,7 +37,7 @@ pub fn media_type_of_format(format: &str) -> Option<&'static str> {
 #[rustfmt::skip]
 const FORMATS: &[(&str, &[&str])] = &[
     ("CSV", &["CSV形式", "text/csv", "ＣＳＶ"]),
-    ("XLSX", &["Excel", "エクセル", "EXCEL", "EXE", "xlsm"]),
+    ("XLSX", &["Excel", "エクセル", "EXCEL", "xlsm"]),
     ("XLS", &[]),
     ("PDF", &["PDF形式"]),
     ("HTML", &["htm", "php", "jsp", "Webページ"]),
@@ -110,6 +110,7 @@ mod tests {
             (".geojson", "GEOJSON"),
             ("text/csv; charset=utf-8", "CSV"),
             ("weird", "WEIRD"),
+            ("exe", "EXE"),
         ] {
             assert_eq!(normalize_format(text).as_deref(), Some(format), "{text}");
         }

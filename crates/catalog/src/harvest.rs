@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organization::check_slug;
-use crate::vocabulary::{check_title, check_url};
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_title, check_url};
 use crate::{DatasetDraft, FieldError, RecordState, Text};
 
 /// The protocol a source speaks.
@@ -95,6 +95,15 @@ impl HarvestSourceDraft {
         check_slug(&mut errors, "/slug", &self.slug);
         check_title(&mut errors, "/title", &self.title);
         check_url(&mut errors, "/url", Some(&self.url));
+        if errors.iter().all(|error| error.field != "/url") && !self.url.trim_start().to_ascii_lowercase().starts_with("http") {
+            errors.push(FieldError::new(
+                "/url",
+                "invalid_url",
+                "/url は http:// または https:// で始まる URL にしてください。ほかの方法では収集できません。",
+                "/url must be an http or https URL; nothing else is harvested",
+            ));
+        }
+        check_text(&mut errors, "/remote_organization", self.remote_organization.as_deref(), TITLE_LENGTH_MAX);
         for (field, value, max) in [
             ("/missing_runs_max", self.missing_runs_max, 1000),
             ("/grace_days", self.grace_days, 3650),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, check_text};
 use crate::{FieldError, RecordState};
 
 /// A word that datasets are tagged with. Using a new one on a dataset records it.
@@ -44,6 +45,8 @@ impl KeywordDraft {
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         check_keyword(&mut errors, "/name", &self.name);
+        check_text(&mut errors, "/name_en", self.name_en.as_deref(), TITLE_LENGTH_MAX);
+        check_text(&mut errors, "/description", self.description.as_deref(), DESCRIPTION_LENGTH_MAX);
         errors
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod dataset;
 mod date;
 mod distribution;
@@ -18,9 +19,11 @@ mod slug;
 mod standard_dataset;
 mod synonym_list;
 mod theme;
+mod tidy;
 mod user;
 mod vocabulary;
 
+pub use address::*;
 pub use dataset::*;
 pub use date::*;
 pub use distribution::*;

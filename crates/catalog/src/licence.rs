@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_texts, check_title, check_url};
 use crate::{FieldError, RecordState};
 
 /// A licence or set of terms under which a distribution may be used.
@@ -51,8 +52,28 @@ impl LicenceDraft {
     /// What is wrong with it; empty when nothing is.
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        crate::vocabulary::check_title(&mut errors, "/title", &self.title);
-        crate::vocabulary::check_url(&mut errors, "/url", self.url.as_deref());
+        check_title(&mut errors, "/title", &self.title);
+        check_text(&mut errors, "/title_en", self.title_en.as_deref(), TITLE_LENGTH_MAX);
+        check_text(&mut errors, "/ckan_id", self.ckan_id.as_deref(), TITLE_LENGTH_MAX);
+        check_texts(&mut errors, "/aliases", &self.aliases, TITLE_LENGTH_MAX);
+        // A blank spelling would be met by everybody who states no licence.
+        if self.ckan_id.as_deref().is_some_and(|id| id.trim().is_empty()) {
+            errors.push(FieldError::new(
+                "/ckan_id",
+                "required",
+                "/ckan_id を空にはできません。値を入れるか、null にしてください。",
+                "/ckan_id must not be blank; give it a value or make it null",
+            ));
+        }
+        for (index, _) in self.aliases.iter().enumerate().filter(|(_, alias)| alias.trim().is_empty()) {
+            errors.push(FieldError::new(
+                format!("/aliases/{index}"),
+                "required",
+                format!("/aliases/{index} を空にはできません。値を入れるか、取り除いてください。"),
+                format!("/aliases/{index} must not be blank; give it a value or take it out"),
+            ));
+        }
+        check_url(&mut errors, "/url", self.url.as_deref());
         errors
     }
 }

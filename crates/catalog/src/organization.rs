@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, check_email, check_length, check_title, check_url};
+use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, check_email, check_length, check_text, check_title, check_url};
 use crate::{FieldError, is_slug};
 
 /// Whether a record is in use.
@@ -97,6 +97,7 @@ impl OrganizationDraft {
         let mut errors = Vec::new();
         check_slug(&mut errors, "/slug", &self.slug);
         check_title(&mut errors, "/name", &self.name);
+        check_text(&mut errors, "/name_en", self.name_en.as_deref(), TITLE_LENGTH_MAX);
         check_length(&mut errors, "/description", &self.description, DESCRIPTION_LENGTH_MAX);
         check_url(&mut errors, "/homepage", self.homepage.as_deref());
         check_url(&mut errors, "/image_url", self.image_url.as_deref());

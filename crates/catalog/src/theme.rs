@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::vocabulary::{DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, URL_LENGTH_MAX, check_text, check_texts, check_title};
 use crate::{FieldError, RecordState};
 
 /// A subject area of datasets (`dcat:theme`).
@@ -45,7 +46,10 @@ impl ThemeDraft {
     /// What is wrong with it; empty when nothing is.
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        crate::vocabulary::check_title(&mut errors, "/title", &self.title);
+        check_title(&mut errors, "/title", &self.title);
+        check_text(&mut errors, "/title_en", self.title_en.as_deref(), TITLE_LENGTH_MAX);
+        check_text(&mut errors, "/description", self.description.as_deref(), DESCRIPTION_LENGTH_MAX);
+        check_texts(&mut errors, "/exact_match", &self.exact_match, URL_LENGTH_MAX);
         errors
     }
 }

@@ -150,6 +150,24 @@ pub struct ApiToken {
     pub updated: DateTime<Utc>,
 }
 
+/// Longest label of a token, in characters.
+pub const TOKEN_LABEL_LENGTH_MAX: usize = 200;
+
+/// What is wrong with the label of a token; empty when nothing is.
+pub fn check_token_label(label: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if label.trim().is_empty() {
+        errors.push(FieldError::new(
+            "/label",
+            "required",
+            format!("/label に用途を {TOKEN_LABEL_LENGTH_MAX} 文字以内で入れてください。"),
+            format!("/label must say what the token is for, in at most {TOKEN_LABEL_LENGTH_MAX} characters"),
+        ));
+    }
+    check_length(&mut errors, "/label", label.trim(), TOKEN_LABEL_LENGTH_MAX);
+    errors
+}
+
 /// Who is looking: decides what is visible and allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Viewer {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::address::with_credentials;
 use crate::{FieldError, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes};
 
 /// Longest title accepted, in characters.
@@ -12,6 +13,16 @@ pub const TITLE_LENGTH_MAX: usize = 500;
 pub const DESCRIPTION_LENGTH_MAX: usize = 100_000;
 /// Longest URL accepted, in characters.
 pub const URL_LENGTH_MAX: usize = 4_000;
+/// Longest licence in a publisher's own words, in characters.
+pub const LICENCE_TEXT_LENGTH_MAX: usize = 5_000;
+/// Most items of a list that has no limit of its own.
+pub const LIST_MAX: usize = 200;
+/// Most extras one record may have.
+pub const EXTRAS_MAX: usize = 200;
+/// Longest name of an extra, in characters.
+pub const EXTRA_KEY_LENGTH_MAX: usize = 200;
+/// Longest value of an extra, in characters.
+pub const EXTRA_VALUE_LENGTH_MAX: usize = 20_000;
 
 /// The licences and themes of a catalog, for checking and for understanding publishers' spellings.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +45,7 @@ impl Vocabulary {
             spellings.extend(licence.ckan_id.clone());
             spellings.extend(licence.url.as_deref().map(bare_url));
             spellings.extend(licence.aliases.iter().cloned());
-            for spelling in spellings {
+            for spelling in spellings.into_iter().filter(|spelling| !spelling.trim().is_empty()) {
                 vocabulary.licence_by_spelling.entry(fold(&spelling)).or_insert_with(|| id.clone());
             }
             vocabulary.licences.insert(id, licence);
@@ -43,7 +54,7 @@ impl Vocabulary {
             for spelling in [Some(id.clone()), Some(theme.title.clone()), theme.title_en.clone()].into_iter().flatten() {
                 vocabulary.theme_by_spelling.entry(fold(&spelling)).or_insert_with(|| id.clone());
             }
-            for uri in &theme.exact_match {
+            for uri in theme.exact_match.iter().filter(|uri| !uri.trim().is_empty()) {
                 vocabulary.theme_by_spelling.entry(fold(uri)).or_insert_with(|| id.clone());
             }
             vocabulary.themes.insert(id, theme);
@@ -126,6 +137,50 @@ pub(crate) fn check_length(errors: &mut Vec<FieldError>, field: &str, text: &str
     }
 }
 
+/// A text that may be absent.
+pub(crate) fn check_text(errors: &mut Vec<FieldError>, field: &str, text: Option<&str>, limit: usize) {
+    check_length(errors, field, text.unwrap_or_default(), limit);
+}
+
+/// A list of texts: its length, and that of each item.
+pub(crate) fn check_texts(errors: &mut Vec<FieldError>, field: &str, texts: &[String], limit: usize) {
+    check_count(errors, field, texts.len(), LIST_MAX);
+    for (index, text) in texts.iter().enumerate().take(LIST_MAX) {
+        check_length(errors, &format!("{field}/{index}"), text, limit);
+    }
+}
+
+pub(crate) fn check_count(errors: &mut Vec<FieldError>, field: &str, count: usize, limit: usize) {
+    if count > limit {
+        errors.push(FieldError::new(
+            field,
+            "too_many",
+            format!("{field} は {limit} 件までです（{count} 件ありました）。"),
+            format!("{field} has {count} items; at most {limit} are allowed"),
+        ));
+    }
+}
+
+/// Whatever has no field: how many, and the length of names and values.
+pub(crate) fn check_extras(errors: &mut Vec<FieldError>, field: &str, extras: &BTreeMap<String, String>) {
+    check_count(errors, field, extras.len(), EXTRAS_MAX);
+    for (key, value) in extras.iter().take(EXTRAS_MAX) {
+        let mut in_key = Vec::new();
+        check_length(&mut in_key, field, key, EXTRA_KEY_LENGTH_MAX);
+        if let Some(wrong) = in_key.pop() {
+            let start: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
+            errors.push(FieldError::new(
+                field,
+                &wrong.code,
+                format!("{field} の項目名「{start}…」は、制御文字を含まない {EXTRA_KEY_LENGTH_MAX} 文字以内にしてください。"),
+                format!("{field}: the name `{start}…` must be at most {EXTRA_KEY_LENGTH_MAX} characters, without control characters"),
+            ));
+            continue;
+        }
+        check_length(errors, &format!("{field}/{}", crate::error::escaped(key)), value, EXTRA_VALUE_LENGTH_MAX);
+    }
+}
+
 pub(crate) fn check_email(errors: &mut Vec<FieldError>, field: &str, email: Option<&str>) {
     let Some(text) = email.filter(|text| !text.is_empty()) else { return };
     let shape = text.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !host.contains('@'));
@@ -142,13 +197,21 @@ pub(crate) fn check_email(errors: &mut Vec<FieldError>, field: &str, email: Opti
 pub(crate) fn check_url(errors: &mut Vec<FieldError>, field: &str, url: Option<&str>) {
     let Some(text) = url else { return };
     check_length(errors, field, text, URL_LENGTH_MAX);
+    if with_credentials(text).is_some() {
+        errors.push(FieldError::new(
+            field,
+            "invalid_url",
+            format!("{field} の URL にユーザー名やパスワードは使えません（だれでも見られる情報です）。取り除いてください。"),
+            format!("{field}: a URL must not contain a user name or password, as everybody can see it; take them out"),
+        ));
+    }
     let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "ftp") && url.host().is_some());
     if !ok {
         errors.push(FieldError::new(
             field,
             "invalid_url",
-            format!("{field} は http:// または https:// で始まる URL にしてください。"),
-            format!("{field} must be an absolute http or https URL"),
+            format!("{field} は http://、https:// または ftp:// で始まる URL にしてください。"),
+            format!("{field} must be an absolute http, https or ftp URL"),
         ));
     }
 }
@@ -169,6 +232,10 @@ mod tests {
         ] {
             assert_eq!(vocabulary.find_licence(text), Some("CC-BY-4.0"), "{text}");
         }
+        let blank = LicenceDraft { title: "題".into(), ckan_id: Some(" ".into()), aliases: vec![String::new()], ..Default::default() };
+        let fields: Vec<String> = blank.check().into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["/ckan_id", "/aliases/0"]);
+        assert_eq!(Vocabulary::new([("X".to_owned(), blank)], []).find_licence(""), None);
         assert_eq!(vocabulary.find_licence("cc-by-jp"), Some("CC-BY-2.1-JP"));
         assert_eq!(vocabulary.find_licence("ご自由に"), None);
     }

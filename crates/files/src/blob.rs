@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -26,6 +27,17 @@ pub struct Blob {
     pub sha256: String,
     /// Number of bytes.
     pub byte_size: u64,
+}
+
+/// A blob as it lies on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// SHA-256 of the bytes by its name.
+    pub sha256: String,
+    /// Number of bytes.
+    pub byte_size: u64,
+    /// When these bytes were last uploaded.
+    pub uploaded: SystemTime,
 }
 
 impl BlobStore {
@@ -80,6 +92,52 @@ impl BlobStore {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(io("remove", &path)(error)),
         }
+    }
+
+    /// All blobs, in no order. One that appears or goes meanwhile may be among them or not.
+    pub fn list(&self) -> Result<Vec<StoredBlob>, Error> {
+        let mut blobs = Vec::new();
+        for outer in entries(&self.dir)? {
+            let named = outer.file_name().is_some_and(|name| name.len() == 2);
+            for inner in if named { entries(&outer)? } else { Vec::new() } {
+                for path in entries(&inner)? {
+                    let Some(sha256) = path.file_name().and_then(|name| name.to_str()) else { continue };
+                    let Ok(metadata) = fs::metadata(&path) else { continue };
+                    if self.path(sha256).is_ok_and(|expected| expected == path) {
+                        let uploaded = metadata.modified().map_err(io("inspect", &path))?;
+                        blobs.push(StoredBlob { sha256: sha256.to_owned(), byte_size: metadata.len(), uploaded });
+                    }
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Removes a blob that no file version needs, unless its bytes were uploaded since `before`; returns whether it did.
+    ///
+    /// Safe beside uploads of the same bytes: the blob first gets out of their way and is looked at again. An upload that finishes dates
+    /// the blob anew before it looks whether it is still there, so either this sees the new date or the upload brings its own bytes.
+    pub fn remove_unused(&self, sha256: &str, before: SystemTime) -> Result<bool, Error> {
+        let path = self.path(sha256)?;
+        let aside = self.incoming().join(format!("unused-{sha256}"));
+        let age = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+        match age(&path) {
+            Ok(uploaded) if uploaded < before => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io("inspect", &path)(error)),
+        }
+        match fs::rename(&path, &aside) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io("move", &path)(error)),
+        }
+        if age(&aside).map_err(io("inspect", &aside))? >= before {
+            fs::rename(&aside, &path).map_err(io("move", &aside))?;
+            return Ok(false);
+        }
+        fs::remove_file(&aside).map_err(io("remove", &aside))?;
+        Ok(true)
     }
 
     /// Reads a whole blob and compares it with its name; returns its size in bytes.
@@ -179,7 +237,7 @@ impl Upload {
         let outer = inner.parent().unwrap_or(&self.store.dir);
         fs::create_dir_all(inner).map_err(io("create", inner))?;
         // A blob of another length was damaged by something else; these bytes mend it.
-        let kept = fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.byte_size);
+        let kept = date_anew(&path, blob.byte_size) && path.exists();
         if !kept {
             self.file.as_file().sync_all().map_err(io("flush", self.file.path()))?;
             self.file.persist(&path).map_err(|error| io("create", &path)(error.error))?;
@@ -189,6 +247,24 @@ impl Upload {
             flush_directory(dir)?;
         }
         Ok(blob)
+    }
+}
+
+/// Dates a blob of this size anew, against its removal as unused; `false` when there is none.
+fn date_anew(path: &Path, byte_size: u64) -> bool {
+    let dated = File::options().write(true).open(path).and_then(|file| {
+        file.set_modified(SystemTime::now())?;
+        file.metadata()
+    });
+    dated.is_ok_and(|metadata| metadata.len() == byte_size)
+}
+
+/// What is in a directory; nothing when it is none.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(io("list", dir))).collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(io("list", dir)(error)),
     }
 }
 
@@ -247,9 +323,10 @@ mod tests {
     fn the_same_bytes_are_kept_once() {
         let (_dir, store) = store();
         let before = put(&store, &[b"abc"]);
-        let modified = fs::metadata(store.path(ABC).unwrap()).unwrap().modified().unwrap();
+        let created = fs::metadata(store.path(ABC).unwrap()).unwrap().created().ok();
         assert_eq!(put(&store, &[b"ab", b"c"]), before);
-        assert_eq!(fs::metadata(store.path(ABC).unwrap()).unwrap().modified().unwrap(), modified);
+        assert_eq!(fs::metadata(store.path(ABC).unwrap()).unwrap().created().ok(), created);
+        assert_eq!(store.list().unwrap().len(), 1);
         assert_eq!(incoming(&store), 0);
     }
 
@@ -331,6 +408,46 @@ mod tests {
         assert!(store.contains(ABC).unwrap());
         assert!(store.remove(ABC).unwrap());
         assert!(!store.contains(ABC).unwrap());
+    }
+
+    fn date(store: &BlobStore, to: SystemTime) {
+        File::options().write(true).open(store.path(ABC).unwrap()).unwrap().set_modified(to).unwrap();
+    }
+
+    #[test]
+    fn what_nobody_needs_is_removed_unless_it_was_uploaded_since() {
+        let (_dir, store) = store();
+        let day = std::time::Duration::from_secs(86_400);
+        let (now, yesterday) = (SystemTime::now(), SystemTime::now() - day);
+        put(&store, &[b"abc"]);
+        fs::write(store.dir.join("note.txt"), b"not a blob").unwrap();
+        assert!(!store.remove_unused(ABC, yesterday).unwrap());
+        date(&store, yesterday - day);
+        let listed = store.list().unwrap();
+        assert_eq!((listed.len(), listed[0].sha256.as_str(), listed[0].byte_size), (1, ABC, 3));
+        assert!(listed[0].uploaded < yesterday);
+        // The same bytes again: somebody may be about to need them.
+        put(&store, &[b"abc"]);
+        assert!(store.list().unwrap()[0].uploaded > yesterday && !store.remove_unused(ABC, yesterday).unwrap());
+        date(&store, yesterday - day);
+        assert!(store.remove_unused(ABC, yesterday).unwrap());
+        assert!(!store.remove_unused(ABC, now).unwrap() && store.list().unwrap().is_empty());
+        assert_eq!(incoming(&store), 0);
+    }
+
+    #[test]
+    fn an_upload_wins_over_a_removal_at_the_same_time() {
+        let (_dir, store) = store();
+        for _ in 0..200 {
+            put(&store, &[b"abc"]);
+            let before = SystemTime::now() - std::time::Duration::from_secs(60);
+            date(&store, before - std::time::Duration::from_secs(60));
+            std::thread::scope(|scope| {
+                scope.spawn(|| store.remove_unused(ABC, before).unwrap());
+                scope.spawn(|| put(&store, &[b"abc"]));
+            });
+            assert!(store.contains(ABC).unwrap());
+        }
     }
 
     #[test]

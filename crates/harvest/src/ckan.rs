@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use minato_catalog::{
     ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, is_slug,
-    jst_day, normalize_format, parse_day,
+    jst_day, parse_day,
 };
 use minato_dcat::{bounding_box, language_code};
 use serde_json::{Map, Value};
@@ -406,7 +406,7 @@ impl<'a> Site<'a> {
         let mut extras = BTreeMap::new();
         let (name, name_en) = translated(fields, "name");
         let url = text(fields, "url");
-        let format = some(text(fields, "format")).and_then(|format| normalize_format(&format));
+        let format = some(text(fields, "format")).and_then(|word| crate::convert::format(&word));
         let media_type = some(or(text(fields, "mimetype"), || text(fields, "mediaType"))).filter(|text| text.contains('/'));
         let address = record.address("url", &url, Some(&self.base), Some(&mut extras));
         // A web page or an API leads to data and is none.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use minato_catalog::{
     DatasetDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, find_frequency, frequency,
-    parse_moment,
+    normalize_format, parse_moment,
 };
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
@@ -181,6 +181,11 @@ pub(crate) fn usable_url(text: &str, base: Option<&Url>) -> Option<String> {
     usable.then_some(kept)
 }
 
+/// The format that a publisher's word means. `EXE` is how some write Excel; of a file name it is what it says.
+pub(crate) fn format(word: &str) -> Option<String> {
+    normalize_format(word).map(|format| if format == "EXE" { "XLSX".to_owned() } else { format })
+}
+
 /// How column names and words are compared: NFKC, lower case, without white space, `_` and brackets, one kind of long dash.
 pub(crate) fn fold(text: &str) -> String {
     text.nfkc()
@@ -236,6 +241,12 @@ mod tests {
         ] {
             assert_eq!(counted_frequency(text).map(|frequency| frequency.id), id, "{text}");
         }
+    }
+
+    #[test]
+    fn exe_is_excel_as_a_word_only() {
+        assert_eq!(format("EXE").as_deref(), Some("XLSX"));
+        assert_eq!(minato_catalog::format_of_file_name("setup.exe").as_deref(), Some("EXE"));
     }
 
     #[test]

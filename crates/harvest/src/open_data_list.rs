@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use minato_catalog::{
     ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
-    format_of_file_name, is_local_government_code, jst_day, normalize_format, parse_moment,
+    format_of_file_name, is_local_government_code, jst_day, parse_moment,
 };
 use minato_dcat::language_code;
 use unicode_normalization::UnicodeNormalization;
@@ -617,7 +617,7 @@ fn formats(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || ",，、､;；・/／".contains(c)) {
         let word = word.nfkc().collect::<String>().to_lowercase().replace("xls(x)", "xlsx").replace("doc(x)", "docx");
-        if let Some(format) = normalize_format(&word)
+        if let Some(format) = crate::convert::format(&word)
             && !found.contains(&format)
         {
             found.push(format);

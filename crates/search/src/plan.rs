@@ -49,7 +49,7 @@ const REQUESTS: &[&str] = &[
     "を教えてください", "を教えて下さい", "を教えてほしい", "を教えて", "教えてください", "教えて", "を知りたいです", "を知りたい", "が知りたいです", "が知りたい",
     "知りたい", "はありますか", "がありますか", "ありますか", "はありませんか", "があるか", "はある", "はどこですか", "はどこにありますか", "はどこ", "どこですか",
     "どこにありますか", "を探しています", "を探している", "を探す", "を探したい", "探しています", "を調べたい", "を見たい", "が見たい", "が欲しい", "がほしい", "を欲しい",
-    "をください", "をお願いします", "はどのくらいですか", "はどれくらいですか", "はどのくらい", "はどれくらい", "はどれぐらい", "はいくつですか", "はいくつ", "は何人ですか",
+    "をください", "をお願いします", "はいくらですか", "はいくら", "していますか", "ていますか", "ればいいですか", "ばいいですか", "はどのくらいですか", "はどれくらいですか", "はどのくらい", "はどれくらい", "はどれぐらい", "はいくつですか", "はいくつ", "は何人ですか",
     "は何人", "は何件ですか", "は何件", "はいつですか", "はいつ", "は何", "を確認したい", "を使いたい", "をダウンロードしたい", "をダウンロード", "が必要です", "が必要",
     "を見せて", "を見る", "を知る", "を比較したい", "について", "に関するデータ", "に関する情報", "に関して", "のデータ", "の情報", "は何ですか", "とは何ですか", "とは", "を検索", "を一覧で",
 ];
@@ -58,7 +58,7 @@ const REQUESTS: &[&str] = &[
 #[rustfmt::skip]
 const SOFT: &[&str] = &[
     "一覧", "データ", "情報", "リスト", "数", "一覧表", "名簿", "資料", "ファイル", "オープンデータ", "について", "data", "list", "dataset",
-    "推移", "割合", "件数", "状況", "結果", "概要", "詳細", "種類", "場所", "位置", "所在地", "住所", "どこ", "いつ", "最新", "市民", "区民", "町民", "村民", "県民", "都民", "府民", "道民", "関連", "関係", "現況", "実態", "変化", "内訳",
+    "推移", "割合", "件数", "人数", "状況", "結果", "概要", "詳細", "種類", "場所", "位置", "所在地", "住所", "どこ", "いつ", "最新", "市民", "区民", "町民", "村民", "県民", "都民", "府民", "道民", "関連", "関係", "現況", "実態", "変化", "内訳",
 ];
 
 /// One part of a query that must match.
@@ -248,7 +248,7 @@ impl Planner<'_> {
                 let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
                 let latin = texts.iter().all(|text| text.is_ascii());
                 let whole = texts.join(if latin { " " } else { "" });
-                let others = if latin { vec![other_number(&whole)] } else { other_spellings(&whole) };
+                let others = if latin { other_numbers(&whole) } else { other_spellings(&whole) };
                 let known = std::iter::once(whole).chain(others).find(|text| self.synonyms.of(&fold_kana(text)).next().is_some())?;
                 Some((count, QueryTerm { parts: parts.to_vec(), ..QueryTerm::new(&known) }))
             });
@@ -318,9 +318,10 @@ impl Planner<'_> {
             found.add_synonyms(self.synonyms, &fold_kana(&text), 1.0);
         }
         if term.folded.is_ascii() && term.folded.len() >= 4 {
-            let other = other_number(&term.folded);
-            found.add(&other, ERA_WEIGHT);
-            found.add_synonyms(self.synonyms, &other, 1.0);
+            for other in other_numbers(&term.folded) {
+                found.add(&other, ERA_WEIGHT);
+                found.add_synonyms(self.synonyms, &other, 1.0);
+            }
         }
         for text in other_eras(&term.text) {
             found.add(&text, ERA_WEIGHT);
@@ -761,24 +762,23 @@ fn other_spellings(text: &str) -> Vec<String> {
     found
 }
 
-/// An English word in the other number: library, libraries; bus, buses.
-fn other_number(word: &str) -> String {
+/// An English word in the other number: library, libraries; bus, buses; of expenses both expense and expens.
+fn other_numbers(word: &str) -> Vec<String> {
+    let hisses = |stem: &str| stem.ends_with(['s', 'x', 'z']) || stem.ends_with("ch") || stem.ends_with("sh");
     let consonant_before =
-        |ending: &str| word.strip_suffix(ending).is_some_and(|stem| !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+        |ending: char| word.strip_suffix(ending).is_some_and(|stem| !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
     if let Some(stem) = word.strip_suffix("ies") {
-        format!("{stem}y")
-    } else if let Some(stem) =
-        word.strip_suffix("es").filter(|stem| stem.ends_with(['s', 'x', 'z']) || stem.ends_with("ch") || stem.ends_with("sh"))
-    {
-        stem.to_owned()
-    } else if let Some(stem) = word.strip_suffix('s').filter(|stem| !stem.ends_with('s') && !stem.ends_with('u')) {
-        stem.to_owned()
-    } else if consonant_before("y") {
-        format!("{}ies", word.trim_end_matches('y'))
-    } else if word.ends_with(['s', 'x', 'z']) || word.ends_with("ch") || word.ends_with("sh") {
-        format!("{word}es")
+        vec![format!("{stem}y")]
+    } else if let Some(stem) = word.strip_suffix("es").filter(|stem| hisses(stem)) {
+        vec![stem.to_owned(), format!("{stem}e")]
+    } else if let Some(stem) = word.strip_suffix('s').filter(|stem| !stem.ends_with(['s', 'u'])) {
+        vec![stem.to_owned()]
+    } else if consonant_before('y') {
+        vec![format!("{}ies", word.trim_end_matches('y'))]
+    } else if hisses(word) {
+        vec![format!("{word}es")]
     } else {
-        format!("{word}s")
+        vec![format!("{word}s")]
     }
 }
 
@@ -933,9 +933,11 @@ mod tests {
             ("toilet", "toilets"),
             ("box", "boxes"),
             ("day", "days"),
+            ("nurse", "nurses"),
             ("bus stop", "bus stops"),
         ] {
-            assert_eq!((other_number(one).as_str(), other_number(many).as_str()), (many, one));
+            assert_eq!(other_numbers(one), [many]);
+            assert!(other_numbers(many).iter().any(|other| other == one), "{many}");
         }
     }
 

@@ -384,7 +384,8 @@ impl<'a> Search<'a> {
     }
 
     fn may_be_wrong(&self, term: &QueryTerm) -> bool {
-        !term.exact && term.parts.is_empty() && !self.planner.vocabulary.knows(&term.folded, self.planner.scope)
+        let (vocabulary, scope, synonyms) = (self.planner.vocabulary, self.planner.scope, self.planner.synonyms);
+        !term.exact && term.parts.is_empty() && !vocabulary.knows(&term.folded, scope) && synonyms.of(&term.folded).next().is_none()
     }
 
     /// What a term may have been meant to be, the likeliest first.

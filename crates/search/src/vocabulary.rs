@@ -26,6 +26,10 @@ const FILES_OF_LARGE: usize = 5;
 /// Keys looked at for one prefix.
 const KEYS_SCANNED_MAX: usize = 20_000;
 
+/// Readings from this length on may differ a little in their last syllables.
+const NEAR_READING_CHARS: usize = 6;
+const NEAR_READING_END: usize = 3;
+
 /// Begins keys of what only sounds alike.
 const ALIKE: char = '\u{1}';
 
@@ -58,11 +62,22 @@ pub(crate) struct Builder {
     once: Option<Once>,
 }
 
+#[derive(Default)]
 struct Draft {
+    /// As open datasets write it; of hidden ones, as the first did.
     text: Box<str>,
+    /// What it is in open datasets.
     kinds: u8,
     open: u32,
-    hidden: Vec<(u32, u32)>,
+    hidden: Vec<Hidden>,
+}
+
+/// What the datasets of one organization that only its viewers see hold of an entry.
+#[derive(Debug, Clone, Copy)]
+struct Hidden {
+    organization: u32,
+    kinds: u8,
+    datasets: u32,
 }
 
 impl Builder {
@@ -93,19 +108,23 @@ impl Builder {
             }
             let text = &self.notes.texts[note.text.clone()];
             if !self.entries.contains_key(folded) {
-                self.entries.insert(folded.into(), Draft { text: text.into(), kinds: 0, open: 0, hidden: Vec::new() });
+                self.entries.insert(folded.into(), Draft { text: text.into(), ..Draft::default() });
             }
             let Some(entry) = self.entries.get_mut(folded) else { continue };
-            if note.kinds & !entry.kinds > entry.kinds {
-                entry.text = text.into();
-            }
-            entry.kinds |= note.kinds;
             if source.open {
+                // The spelling of the kind that says most; nothing is spelled as only a hidden dataset does.
+                if note.kinds & !entry.kinds > entry.kinds {
+                    entry.text = text.into();
+                }
+                entry.kinds |= note.kinds;
                 entry.open += 1;
             } else {
-                match entry.hidden.iter_mut().find(|(owner, _)| *owner == organization) {
-                    Some((_, count)) => *count += 1,
-                    None => entry.hidden.push((organization, 1)),
+                match entry.hidden.iter_mut().find(|hidden| hidden.organization == organization) {
+                    Some(hidden) => {
+                        hidden.kinds |= note.kinds;
+                        hidden.datasets += 1;
+                    }
+                    None => entry.hidden.push(Hidden { organization, kinds: note.kinds, datasets: 1 }),
                 }
             }
         }
@@ -121,9 +140,10 @@ impl Builder {
         let mut keys: Vec<(String, u32)> = Vec::new();
         let mut readings: Vec<(String, u32)> = Vec::new();
         for (folded, draft) in names {
-            let frequency = draft.open + draft.hidden.iter().map(|(_, count)| count).sum::<u32>();
-            let suggested = draft.kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
-            if !suggested && draft.kinds & TARGET == 0 {
+            let frequency = draft.open + draft.hidden.iter().map(|hidden| hidden.datasets).sum::<u32>();
+            let kinds = draft.hidden.iter().fold(draft.kinds, |kinds, hidden| kinds | hidden.kinds);
+            let suggested = kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
+            if !suggested && kinds & TARGET == 0 {
                 continue;
             }
             let number = entries.len() as u32;
@@ -142,7 +162,7 @@ impl Builder {
                 }
             }
             let chars = folded.chars().count();
-            if draft.kinds & TARGET != 0
+            if kinds & TARGET != 0
                 && chars <= ENTRY_CHARS_MAX
                 && let Some(reading) = reading(&normalized)
             {
@@ -154,9 +174,11 @@ impl Builder {
             entries.push(Entry {
                 mask: mask(&folded),
                 chars: u16::try_from(chars).unwrap_or(u16::MAX),
-                text: if *draft.text == *folded { None } else { Some(draft.text) },
+                // Hidden ones of several organizations must not tell each other how they write.
+                text: (*draft.text != *folded && (draft.open > 0 || draft.hidden.len() == 1)).then_some(draft.text),
                 folded,
                 kinds: draft.kinds,
+                all_kinds: kinds,
                 open: AtomicU32::new(draft.open),
                 hidden: draft.hidden.into_boxed_slice(),
             });
@@ -351,10 +373,12 @@ struct Entry {
     text: Option<Box<str>>,
     mask: u64,
     chars: u16,
+    /// What it is in open datasets.
     kinds: u8,
+    /// What it is in any.
+    all_kinds: u8,
     open: AtomicU32,
-    /// (organization, datasets) that only its viewers see.
-    hidden: Box<[(u32, u32)]>,
+    hidden: Box<[Hidden]>,
 }
 
 impl Entry {
@@ -417,6 +441,16 @@ enum Sight {
     And(HashSet<u32>),
 }
 
+impl Sight {
+    fn sees(&self, hidden: &Hidden) -> bool {
+        match self {
+            Sight::Open => false,
+            Sight::All => true,
+            Sight::And(owners) => owners.contains(&hidden.organization),
+        }
+    }
+}
+
 impl Vocabulary {
     fn sight(&self, scope: &Scope) -> Sight {
         match scope {
@@ -428,14 +462,14 @@ impl Vocabulary {
 
     /// Datasets in sight that hold an entry.
     fn frequency(entry: &Entry, sight: &Sight) -> u32 {
-        let hidden =
-            |seen: &dyn Fn(u32) -> bool| entry.hidden.iter().filter(|(owner, _)| seen(*owner)).map(|(_, count)| count).sum::<u32>();
-        let open = entry.open.load(Ordering::Relaxed);
-        match sight {
-            Sight::Open => open,
-            Sight::All => open + hidden(&|_| true),
-            Sight::And(owners) => open + hidden(&|owner| owners.contains(&owner)),
-        }
+        entry.open.load(Ordering::Relaxed)
+            + entry.hidden.iter().filter(|hidden| sight.sees(hidden)).map(|hidden| hidden.datasets).sum::<u32>()
+    }
+
+    /// What an entry is in the datasets in sight.
+    fn kinds(entry: &Entry, sight: &Sight) -> u8 {
+        let open = if entry.open.load(Ordering::Relaxed) > 0 { entry.kinds } else { 0 };
+        entry.hidden.iter().filter(|hidden| sight.sees(hidden)).fold(open, |kinds, hidden| kinds | hidden.kinds)
     }
 
     fn find(&self, folded: &str) -> Option<&Entry> {
@@ -479,11 +513,28 @@ impl Vocabulary {
             })
             .filter(|(_, frequency, _)| *frequency > 0)
             .collect();
+        if found.is_empty() && folded_reading.chars().count() >= NEAR_READING_CHARS {
+            // A long word that the table reads a little otherwise: サンギョウハイキブツ, サンギョウハイキモノ.
+            found.extend(self.nearly_read(&folded_reading).map(|entry| (false, Self::frequency(entry, &sight), &*entry.folded)));
+            found.retain(|(_, frequency, _)| *frequency > 0);
+        }
         let exact_only = folded.chars().count() <= 3 || found.iter().any(|(exact, ..)| *exact);
         found.retain(|(exact, ..)| *exact || !exact_only);
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();
         found.into_iter().take(limit).map(|(_, _, surface)| surface).collect()
+    }
+
+    /// Entries whose reading differs in up to two syllables near the end, where compounds are read one way or the other.
+    fn nearly_read<'a>(&'a self, reading: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let (reading, chars) = (reading.to_owned(), reading.chars().count());
+        let stem: String = reading.chars().take(chars - NEAR_READING_END).collect();
+        let begins = stem.clone();
+        self.readings
+            .from(&stem)
+            .take_while(move |(key, _)| key.starts_with(&begins))
+            .filter(move |(key, _)| key.chars().count().abs_diff(chars) <= 1 && distance(key, &reading, 2) <= 2)
+            .filter_map(|(_, number)| self.entries.get(number))
     }
 
     fn with_reading<'a, 'b>(&'a self, reading: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
@@ -503,7 +554,7 @@ impl Vocabulary {
         let mut offers: Vec<(u32, u32, &str)> = Vec::new();
         let mut offer = |class: u32, entry: &'_ Entry, text| {
             let frequency = Self::frequency(entry, &sight);
-            if frequency > 0 && *entry.folded != *folded {
+            if frequency > 0 && *entry.folded != *folded && Self::kinds(entry, &sight) & TARGET != 0 {
                 offers.push((class, frequency, text));
             }
         };
@@ -531,7 +582,7 @@ impl Vocabulary {
         let has_kanji = folded.chars().any(is_kanji);
         for entry in self.entries.iter().filter(|_| !by_sound) {
             let near = usize::from(entry.chars).abs_diff(length) <= distance_max
-                && entry.kinds & TARGET != 0
+                && entry.all_kinds & TARGET != 0
                 && (entry.mask ^ wanted).count_ones() as usize <= 2 * distance_max;
             if !near {
                 continue;
@@ -565,7 +616,7 @@ impl Vocabulary {
                 break;
             }
             let Some(entry) = self.entries.get(number) else { continue };
-            let weight = weight(entry, Self::frequency(entry, sight));
+            let weight = weight(entry, Self::kinds(entry, sight), Self::frequency(entry, sight));
             if weight > 0 {
                 found.push((weight, number));
             }
@@ -612,7 +663,7 @@ impl Vocabulary {
         best.into_iter()
             .filter_map(|(weight, number)| {
                 let entry = self.entries.get(number)?;
-                Some(Suggestion { text: entry.text().to_owned(), kind: kind(entry.kinds), weight })
+                Some(Suggestion { text: entry.text().to_owned(), kind: kind(Self::kinds(entry, &sight)), weight })
             })
             .collect()
     }
@@ -631,8 +682,8 @@ fn kind(kinds: u8) -> SuggestionKind {
 }
 
 /// Organizations before keywords before titles before words, then by number of datasets; 0 is not to be suggested.
-fn weight(entry: &Entry, frequency: u32) -> u64 {
-    let class = kind(entry.kinds);
+fn weight(entry: &Entry, kinds: u8, frequency: u32) -> u64 {
+    let class = kind(kinds);
     if frequency == 0 || (class == SuggestionKind::Word && frequency < SUGGESTED_FROM) {
         return 0;
     }

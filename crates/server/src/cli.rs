@@ -78,6 +78,9 @@ enum Command {
         /// Also read every file and compare its hash.
         #[arg(long)]
         thorough: bool,
+        /// Also remove files that belong to no distribution and are older than a day.
+        #[arg(long)]
+        fix: bool,
     },
     /// Print the OpenAPI description.
     #[command(hide = true)]
@@ -197,7 +200,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token(&beside(settings)?, command)?,
         Command::Import { directory } => return import(&beside(settings)?, &directory),
         Command::Export { directory } => export(&beside(settings)?, &directory)?,
-        Command::Doctor { thorough } => return doctor(settings, thorough),
+        Command::Doctor { thorough, fix } => return doctor(settings, thorough, fix),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -236,7 +239,7 @@ fn migrate(settings: AppSettings) -> anyhow::Result<()> {
 
 fn reindex(settings: AppSettings) -> anyhow::Result<()> {
     let bar = spinner();
-    let done = match App::open(AppSettings { index: true, ..settings.clone() }) {
+    let done = match App::open(AppSettings { index: true, index_lock_wait: Duration::ZERO, ..settings.clone() }) {
         Ok(app) => {
             let count = app.rebuild_index(|count| bar.set_message(say(&format!("{count} 件"), &format!("{count} datasets"))))?;
             app.stop();
@@ -386,14 +389,22 @@ fn export(app: &App, directory: &std::path::Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn doctor(settings: AppSettings, thorough: bool) -> anyhow::Result<ExitCode> {
-    let app = match App::open(AppSettings { index: true, ..settings.clone() }) {
+fn doctor(settings: AppSettings, thorough: bool, fix: bool) -> anyhow::Result<ExitCode> {
+    let app = match App::open(AppSettings { index: true, index_lock_wait: Duration::ZERO, ..settings.clone() }) {
         Err(Error::Conflict(error)) if error.code == "index_locked" => {
             eprintln!("{}", say("サーバーが動作中のため、検索索引は調べません。", "a server is running; its search index is not examined"));
             beside(settings)?
         }
         other => other?,
     };
+    if fix {
+        let (count, bytes) = app.remove_leftovers()?;
+        let said = say(
+            &format!("使われていないファイルを {count} 個（{bytes} バイト）削除しました。"),
+            &format!("removed {count} unused files ({bytes} bytes)"),
+        );
+        println!("{said}");
+    }
     let checks = app.examine(thorough)?;
     let mut good = true;
     for check in &checks {
@@ -432,8 +443,9 @@ fn spinner() -> ProgressBar {
 fn log_to_stderr(default: &str) {
     use tracing_subscriber::EnvFilter;
     // The HTTP parser calls each malformed request an error of its own; the client is told, the log need not be.
-    let default = || EnvFilter::new(format!("{default},actix_http=off"));
-    let filter = EnvFilter::try_from_env("MINATO_LOG").unwrap_or_else(|_| default());
+    let quiet = |filter: &str| EnvFilter::try_new(format!("actix_http=off,{filter}")).ok();
+    let wanted = std::env::var("MINATO_LOG").ok().filter(|filter| !filter.trim().is_empty());
+    let filter = wanted.and_then(|filter| quiet(&filter)).or_else(|| quiet(default)).unwrap_or_default();
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Set already only in tests that call the command line twice.

@@ -148,12 +148,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let whole = whole_body(request.headers());
         let payload = payload.take();
         Box::pin(async move {
-            if let Some(coding) = coding.filter(|coding| !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity")) {
-                return Err(Problem::unsupported_encoding(&coding));
-            }
+            whole?;
             let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             if !(essence.is_empty() || essence == "application/json" || essence.ends_with("+json")) {
                 return Err(Problem::unsupported_media_type(&essence, "application/json"));
@@ -166,8 +164,31 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// Kind of problem of a body that ended before its end.
+const CUT_OFF: &str = "body_cut_off";
+
 /// Longest wait for the next part of a body.
 pub const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Refuses a body that is compressed, or that its sender calls a part of something: it would be taken for the whole (RFC 9110 §14.4).
+pub fn whole_body(headers: &HeaderMap) -> Result<(), Problem> {
+    for coding in headers.get_all(header::CONTENT_ENCODING) {
+        let coding = String::from_utf8_lossy(coding.as_bytes());
+        if !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity") {
+            return Err(Problem::unsupported_encoding(&coding));
+        }
+    }
+    if headers.contains_key(header::CONTENT_RANGE) {
+        return Err(Error::invalid(FieldError::new(
+            "Content-Range",
+            "invalid_header",
+            "Content-Range は使えません。一部ではなく全体を、Content-Range を付けずに送ってください。",
+            "Content-Range is not accepted: send the whole body, without Content-Range",
+        ))
+        .into());
+    }
+    Ok(())
+}
 
 /// Reads a body whole, refusing more than `limit` bytes and one that stalls.
 pub async fn read_body(payload: Payload, limit: usize) -> Result<Bytes, Problem> {
@@ -435,10 +456,10 @@ impl Problem {
             "送信が途中で切れたか、形式が壊れています。何も保存していません。もう一度送ってください。",
             "the body was cut off or is malformed; nothing was saved, send it again",
         );
-        Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", text, Vec::new())
+        Problem::new(StatusCode::BAD_REQUEST, CUT_OFF, text, Vec::new())
     }
 
-    /// The body did not go on for too long. The connection ends with it: what is still to come cannot be told from a next request.
+    /// The body did not go on for too long.
     pub fn timed_out() -> Self {
         let text = Text::new(
             "送信が途中で止まったため中断しました。何も保存していません。通信状態を確認して、もう一度送ってください。",
@@ -466,6 +487,21 @@ impl Problem {
         let text = Text::new(
             format!("URL「{path}」はありません。API の一覧は /api/docs にあります。"),
             format!("there is nothing at `{path}`; the API is listed at /api/docs"),
+        );
+        Problem::new(StatusCode::NOT_FOUND, "not_found", text, Vec::new())
+    }
+
+    /// Whether the connection ends with it: what is still to come cannot be told from a next request.
+    pub fn ends_connection(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT || self.details.kind == CUT_OFF
+    }
+
+    /// There is no such page, for people.
+    pub fn no_page(path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let text = Text::new(
+            format!("「{path}」というページはありません。アドレスを確かめるか、下の検索で探してください。"),
+            format!("there is no page at `{path}`; check the address, or search below"),
         );
         Problem::new(StatusCode::NOT_FOUND, "not_found", text, Vec::new())
     }
@@ -526,8 +562,10 @@ fn title(status: StatusCode) -> &'static str {
         412 => "ほかの人が先に更新しました",
         413 => "大きすぎます",
         415 => "形式を受け付けていません",
+        416 => "指定された範囲はありません",
         422 => "入力に誤りがあります",
         428 => "If-Match が必要です",
+        431 => "ヘッダーが大きすぎます",
         503 => "一時的に利用できません",
         _ => "サーバー内部の問題です",
     }
@@ -573,7 +611,7 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if self.status == StatusCode::REQUEST_TIMEOUT {
+        if self.ends_connection() {
             response.force_close();
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -588,6 +626,16 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    #[test]
+    fn every_status_of_a_problem_has_its_title() {
+        for status in (400..=428).chain([431, 503]).filter_map(|status| StatusCode::from_u16(status).ok()) {
+            let used = ![402, 406, 407, 411, 414, 417, 418, 421, 423, 424, 426].contains(&status.as_u16());
+            if used && status.canonical_reason().is_some_and(|reason| !reason.is_empty()) && status.as_u16() != 425 {
+                assert_ne!(title(status), title(StatusCode::INTERNAL_SERVER_ERROR), "{status}");
+            }
+        }
+    }
 
     #[test]
     fn if_match_is_a_star_or_a_list_of_tags() {

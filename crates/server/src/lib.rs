@@ -5,6 +5,7 @@ pub mod ckan;
 pub mod cli;
 pub mod config;
 pub mod download;
+mod framing;
 pub mod http;
 mod listen;
 pub mod portal;

@@ -4,39 +4,58 @@
 //! actix-web refuses it with an empty 400, which helps nobody. So the bytes of a connection's first line that are not ASCII are
 //! percent-encoded on their way in, like the quotation marks and brackets that CKAN's documentation shows in queries; everything after that line, bodies above all, is passed on untouched. Clients that keep a
 //! connection for several requests (browsers, HTTP libraries) encode by themselves.
+//!
+//! A chunked body whose framing breaks ends here, before the parser meets it and drops the connection (see `framing`).
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::framing::Framing;
 
 /// The longest first line that is encoded; the HTTP parser refuses longer ones.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a client whose body broke may go on sending before the connection is closed under it.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How the HTTP parser answers what it cannot read, and what is sent instead: it has no words of its own.
-const REFUSALS: [(&[u8], u16, &str, &str); 2] = [
+const REFUSALS: [(&[u8], u16, &str, &str, &str); 3] = [
     (
         b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
         400,
+        "unreadable_request",
         "HTTP リクエストとして読めません。URL の日本語や記号はパーセントエンコードし、長すぎる URL や壊れたヘッダーがないか確認してください。",
         "the HTTP request cannot be read; percent-encode non-ASCII characters in the URL and check for an overlong URL or broken headers",
     ),
     (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n",
         431,
+        "unreadable_request",
         "ヘッダーが多すぎるか長すぎます。Cookie などを減らしてください。",
         "the request has too many or too large headers; send fewer",
+    ),
+    (
+        b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n",
+        408,
+        "timeout",
+        "リクエストのヘッダーが時間内に届きませんでした。通信状態を確認して、もう一度送ってください。",
+        "the headers of the request did not arrive in time; check the connection and send it again",
     ),
 ];
 
 /// The answer to send in place of a refusal without words; `None` for everything else.
 fn in_words(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (_, status, ja, en) = REFUSALS.iter().find(|(start, ..)| bytes.starts_with(start))?;
+    let (_, status, kind, ja, en) = REFUSALS.iter().find(|(start, ..)| bytes.starts_with(start))?;
     let text = minato_app::catalog::Text::new(*ja, *en);
     let status = actix_web::http::StatusCode::from_u16(*status).ok()?;
-    let problem = crate::http::Problem::new(status, "unreadable_request", text, Vec::new());
+    let problem = crate::http::Problem::new(status, kind, text, Vec::new());
     let body = serde_json::to_string(problem.details()).ok()?;
     let head = format!(
         "HTTP/1.1 {} {}\r\ncontent-length: {}\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n",
@@ -56,12 +75,36 @@ pub(crate) struct AsciiFirstLine<S> {
     answer: BytesMut,
     /// Bytes of the first line seen so far; `None` once it ended.
     seen: Option<usize>,
+    framing: Framing,
+    /// Whether the bytes broke off the rules, after which nothing more is handed on.
+    broken: bool,
+    /// How long to take what a client goes on sending after its body broke.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> AsciiFirstLine<S> {
     /// Around a new connection.
     pub(crate) fn new(inner: S) -> Self {
-        AsciiFirstLine { inner, ready: BytesMut::new(), answer: BytesMut::new(), seen: Some(0) }
+        AsciiFirstLine {
+            inner,
+            ready: BytesMut::new(),
+            answer: BytesMut::new(),
+            seen: Some(0),
+            framing: Framing::new(),
+            broken: false,
+            linger: None,
+        }
+    }
+
+    /// How many of the next bytes may be handed on.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        match self.framing.follow(bytes) {
+            Ok(()) => bytes.len(),
+            Err(good) => {
+                self.broken = true;
+                good
+            }
+        }
     }
 
     fn encode(&mut self, bytes: &[u8]) {
@@ -89,16 +132,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for AsciiFirstLine<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.ready.is_empty() {
+            if this.broken {
+                return Poll::Ready(Ok(()));
+            }
             if this.seen.is_none() {
-                return Pin::new(&mut this.inner).poll_read(context, buffer);
+                let before = buffer.filled().len();
+                std::task::ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
+                let good = this.follow(&buffer.filled()[before..]);
+                buffer.set_filled(before + good);
+                return Poll::Ready(Ok(()));
             }
             let mut bytes = [0; 4096];
             let mut part = ReadBuf::new(&mut bytes);
-            match Pin::new(&mut this.inner).poll_read(context, &mut part) {
-                Poll::Ready(Ok(())) => {}
-                other => return other,
-            }
-            this.encode(part.filled());
+            std::task::ready!(Pin::new(&mut this.inner).poll_read(context, &mut part))?;
+            let good = this.follow(part.filled());
+            this.encode(&part.filled()[..good]);
         }
         let count = this.ready.len().min(buffer.remaining());
         buffer.put_slice(&this.ready[..count]);
@@ -122,7 +170,25 @@ impl<S: AsyncWrite + Unpin> AsciiFirstLine<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for AsciiFirstLine<S> {
+impl<S: AsyncRead + Unpin> AsciiFirstLine<S> {
+    /// Takes and drops what still comes: closing on unread bytes would take the answer away from the client.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let linger = self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if linger.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut bytes = [0; 4096];
+        loop {
+            let mut part = ReadBuf::new(&mut bytes);
+            std::task::ready!(Pin::new(&mut self.inner).poll_read(context, &mut part))?;
+            if part.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AsciiFirstLine<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         std::task::ready!(self.poll_answer(context))?;
         if let Some(words) = in_words(bytes) {
@@ -143,7 +209,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AsciiFirstLine<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.poll_answer(context))?;
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        if self.linger.is_none() {
+            std::task::ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+        }
+        if self.broken { self.poll_linger(context) } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -195,6 +264,16 @@ mod tests {
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
         assert!(body.contains("unreadable_request"));
         assert_eq!(in_words(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 12\r\n"), None);
+        let late = in_words(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        assert!(String::from_utf8(late).unwrap().contains("urn:minato:problem:timeout"));
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_where_its_chunks_break() {
+        let request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\nzz\r\n";
+        let good = &request[..request.len() - 4];
+        assert_eq!(through(&[request]).await, good);
+        assert_eq!(through(&[&request[..30], &request[30..60], &request[60..], b"more"]).await, good);
     }
 
     #[tokio::test]

@@ -144,9 +144,11 @@ async fn ready(state: crate::http::Shared) -> Result<HttpResponse, Problem> {
 
 /// An unknown path: a page for people, problem details for programs.
 async fn no_route(request: HttpRequest) -> HttpResponse {
-    let problem = Problem::no_route(request.path());
     let machine = request.path().starts_with("/api/") || !crate::portal::wants_html(&request);
-    if machine { actix_web::ResponseError::error_response(&problem) } else { crate::portal::render_error(&problem, &request) }
+    if machine {
+        return actix_web::ResponseError::error_response(&Problem::no_route(request.path()));
+    }
+    crate::portal::render_error(&Problem::no_page(request.path()), &request)
 }
 
 fn method_not_allowed<B: 'static>(response: ServiceResponse<B>) -> actix_web::Result<ErrorHandlerResponse<B>> {
@@ -170,6 +172,62 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service};
 
     use super::*;
+
+    /// A server on a port of its own, an administrator's token, and a distribution.
+    fn serving() -> (tempfile::TempDir, std::net::SocketAddr, String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(minato_app::AppSettings::new(dir.path())).unwrap();
+        let system = minato_app::Context::system("test");
+        let chief = minato_app::catalog::UserDraft { name: "chief".into(), admin: true, ..Default::default() };
+        app.create::<minato_app::catalog::User>(&system, None, chief).unwrap();
+        let secret = app.create_token(&system, "chief", "test", Default::default(), None).unwrap().secret;
+        let place = minato_app::catalog::OrganizationDraft { slug: "fuchu-cho".into(), name: "府中町".into(), ..Default::default() };
+        app.create::<minato_app::catalog::Organization>(&system, None, place).unwrap();
+        let draft = serde_json::json!({"organization": "fuchu-cho", "title": "題", "distributions": [{"title": "表"}]});
+        let dataset = app.create_dataset(&system, minato_app::catalog::from_value(draft).unwrap()).unwrap().value;
+        let distribution = dataset.content.distributions[0].id.to_string();
+        let settings = ServerSettings { listen: ([127, 0, 0, 1], 0).into(), workers: Some(1), ..Default::default() };
+        let (sender, receiver) = std::sync::mpsc::channel();
+        // Serves until the process of the tests ends.
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(serve(app, settings, false, move |address| sender.send(address).unwrap())).unwrap();
+        });
+        (dir, receiver.recv().unwrap(), secret, distribution)
+    }
+
+    /// What comes back for these bytes until the server closes the connection.
+    fn answer(address: std::net::SocketAddr, request: &[u8]) -> String {
+        use std::io::{Read, Write};
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[test]
+    fn a_body_whose_chunks_break_is_answered() {
+        let (_dir, address, secret, distribution) = serving();
+        for (line, content_type) in [
+            ("POST /api/v1/themes", "application/json"),
+            (&*format!("POST /api/v1/distributions/{distribution}/file"), "multipart/form-data; boundary=b"),
+            (&*format!("PUT /api/v1/distributions/{distribution}/file?file_name=a.csv"), "text/csv"),
+            ("POST /api/3/action/package_create", "application/json"),
+            ("POST /api/3/action/resource_create", "multipart/form-data; boundary=b"),
+        ] {
+            let head = format!(
+                "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            );
+            for end in ["5\r\n--b\r\n\r\nzz\r\n".to_owned(), format!("zz{}", "more".repeat(50_000))] {
+                for _ in 0..10 {
+                    let answer = answer(address, format!("{head}{end}").as_bytes());
+                    let one = answer.starts_with("HTTP/1.1 400 ") && answer.matches("HTTP/1.1").count() == 1;
+                    assert!(one && answer.contains("connection: close") && answer.contains("cut off"), "{line}: {answer}");
+                }
+            }
+        }
+    }
 
     #[actix_web::test]
     async fn other_sites_may_use_the_api_but_not_the_pages() {

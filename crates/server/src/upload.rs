@@ -16,7 +16,7 @@ use minato_app::{Error, FileUpload};
 
 #[cfg(not(test))]
 use crate::http::STALL_MAX;
-use crate::http::{Problem, State};
+use crate::http::{Problem, State, whole_body};
 
 /// Largest text part of a form, in bytes.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -64,6 +64,7 @@ pub(crate) async fn receive_form(state: &State, payload: Payload, headers: &Head
     if !is_multipart(headers) {
         return Err(Problem::unsupported_media_type(&content_type(headers), "multipart/form-data"));
     }
+    whole_body(headers)?;
     let limit = if form.file.is_some() { state.app.settings().upload_bytes_max } else { 0 };
     // Each part has a boundary and a header besides its content.
     let text_and_frame = (form.text_bytes_max as u64).saturating_add(TEXT_BYTES_MAX as u64);
@@ -75,8 +76,10 @@ pub(crate) async fn receive_form(state: &State, payload: Payload, headers: &Head
     let mut received = Received::default();
     let (mut count, mut text_bytes) = (0, 0);
     while let Some(part) = next(&mut parts).await? {
-        let mut part =
-            part.map_err(|error| if any_bytes.get() { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) })?;
+        let mut part = part.map_err(|error| {
+            let cut_off = any_bytes.get() || matches!(error, actix_multipart::MultipartError::Payload(_));
+            if cut_off { malformed(&error) } else { unreadable(&error).unwrap_or_else(empty_form) }
+        })?;
         count += 1;
         if count > PARTS_MAX {
             return Err(too_many_parts());
@@ -108,6 +111,7 @@ pub(crate) async fn receive_form(state: &State, payload: Payload, headers: &Head
 
 /// Receives a body that is the file itself.
 pub(crate) async fn receive_raw(state: &State, payload: Payload, headers: &HeaderMap, file_name: String) -> Result<FileUpload, Problem> {
+    whole_body(headers)?;
     let limit = state.app.settings().upload_bytes_max;
     refuse_too_long(headers, limit, limit)?;
     receive_stream(state, payload.map(|chunk| chunk.map_err(|error| Problem::cut_off(&error.to_string()))), file_name).await

@@ -55,6 +55,9 @@ impl Store {
     pub fn open(url: &str, settings: &StoreSettings) -> Result<Store> {
         let manager = Manager::parse(url)?;
         let backend = manager.backend;
+        if backend == Backend::Sqlite {
+            create_private_file(&manager.url);
+        }
         // The pool would retry a refused connection until its time-out; try once and say why.
         drop(manager.connect()?);
         let pool = |size: u32| {
@@ -115,6 +118,18 @@ impl Store {
     pub fn tally<T>(&self, f: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         let mut conn = self.writer.get()?;
         dialect::write_transaction(&mut conn, dialect::TALLY_LOCK, f)
+    }
+}
+
+/// Makes an SQLite file that is missing, readable by its owner only; its journals take over the same rights. What is wrong with the path,
+/// the connection says.
+fn create_private_file(path: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !path.starts_with(':') && !path.starts_with("file:") {
+        let _ = options.open(path);
     }
 }
 

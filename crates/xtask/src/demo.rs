@@ -91,6 +91,7 @@ async fn fill(server: &Server, token: &str, sites: &RunningSites) -> Result<()> 
     }
     let runs = harvest(&mut client, &sources).await?;
     print_harvests(&sources, &runs)?;
+    println!("{} of {} sites harvested, each as expected", runs.len(), sources.len());
     publish(&mut client).await?;
     download(server, &mut client).await
 }

@@ -210,6 +210,52 @@ fn a_lost_index_is_built_again_and_a_late_one_catches_up() {
 }
 
 #[test]
+fn files_that_nobody_has_are_found_and_the_old_ones_removed() {
+    let fresh = fresh();
+    let app = &fresh.app;
+    organization(app, "kure");
+    let made = app.create_dataset(&system(), draft(json!({"title": "避難所", "organization": "kure"}))).unwrap().value;
+    let leftovers = || app.examine(false).unwrap().pop().unwrap();
+    // As after a kill between keeping the bytes and keeping the change, two days ago and now.
+    let leave = |content: &[u8], days: u64| {
+        let mut upload = app.blobs().begin(1_000).unwrap();
+        upload.write(content).unwrap();
+        let path = app.blobs().path(&upload.finish().unwrap().sha256).unwrap();
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 86_400);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+    };
+    leave(b"old", 2);
+    let found = leftovers();
+    assert!(found.state == minato_app::CheckState::Warning && found.detail.en.contains("knows none"), "{found:?}");
+    assert_eq!(app.remove_leftovers().unwrap(), (0, 0), "a database that knows no file is probably the wrong one");
+
+    app.create_distribution_with_file(&system(), &made.content.slug, DistributionDraft::default(), upload(app, "a.csv", b"a\n1\n"))
+        .unwrap();
+    leave(b"new", 0);
+    let found = leftovers();
+    assert!(found.state == minato_app::CheckState::Warning && found.detail.en.starts_with("1 files (3 bytes)"), "{found:?}");
+    assert_eq!(app.remove_leftovers().unwrap(), (1, 3));
+    let found = leftovers();
+    assert!(found.state == minato_app::CheckState::Good && found.detail.en.starts_with("1, "), "{found:?}");
+    assert!(app.examine(true).unwrap().iter().all(|check| check.state == minato_app::CheckState::Good));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_own_user_looks_into_a_new_data_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let app = App::open(AppSettings::new(&data)).unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for entry in std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        assert_eq!(mode(&entry), 0o600, "{}", entry.display());
+    }
+    app.stop();
+}
+
+#[test]
 fn an_export_comes_back_whole() {
     let (from, to) = (fresh(), fresh());
     organization(&from.app, "kure");

@@ -1,6 +1,6 @@
 //! Harvests over the stub sites: the catalog becomes what the sites say, and nothing is lost by their faults.
 
-use minato_app::catalog::{HarvestCounts, HarvestSourceDraft, HarvestStatus, Organization, RecordOutcome, Viewer, from_value};
+use minato_app::catalog::{HarvestCounts, HarvestKind, HarvestSourceDraft, HarvestStatus, Organization, RecordOutcome, Viewer, from_value};
 use minato_app::store::dataset::DatasetFilter;
 use minato_app::{App, AppSettings};
 use minato_testkit::sites::{Fault, Options, RunningSites, SiteSource, Sites};
@@ -102,6 +102,37 @@ fn changes_follow_and_faults_delete_nothing() {
         assert_eq!(run.counts.archived, 0, "{} {run:?}", site.slug);
         assert!(run.message.is_some());
     }
+}
+
+#[test]
+fn counts_of_a_running_run_follow() {
+    let (fresh, sites) = start();
+    let app = &fresh.app;
+    // Its pages come one by one, at a polite pace: some seconds for all of them.
+    let ckan = |site: &SiteSource| site.faulty.is_none() && site.kind == HarvestKind::Ckan;
+    let site = sites.sources().into_iter().find(ckan).unwrap();
+    add(app, &site);
+    sites
+        .edit(&site.slug, |datasets| {
+            let first = datasets.clone();
+            for (number, like) in (0..200).zip(first.iter().cycle()) {
+                let mut more = like.clone();
+                more.title = format!("{} {number}", more.title);
+                (more.id, more.name, more.identifier) =
+                    (uuid::Uuid::now_v7().to_string(), format!("more-{number}"), format!("more{number:06}"));
+                datasets.push(more);
+            }
+        })
+        .unwrap();
+    let mut seen = 0;
+    let run = app
+        .harvest(&system(), &site.slug, |_| {
+            let running = &app.harvest_runs(&Viewer::public(), &site.slug, 1).unwrap()[0];
+            assert_eq!(running.status, HarvestStatus::Running);
+            seen = seen.max(running.counts.added);
+        })
+        .unwrap();
+    assert!(seen > 0 && seen <= run.counts.added, "{seen} {run:?}");
 }
 
 #[test]

@@ -10,11 +10,11 @@ pub(crate) fn period(text: &str, now: DateTime<Utc>) -> Option<(DateTime<Utc>, D
     }
     if let Some(rest) = text.strip_prefix("NOW") {
         let moment = apply(now, rest)?;
-        return Some((moment, moment + Duration::seconds(1)));
+        return Some((moment, moment.checked_add_signed(Duration::seconds(1))?));
     }
     if let Some(end) = text.find('Z') {
         let moment = apply(minato_catalog::parse_moment(&text[..=end])?, &text[end + 1..])?;
-        return Some((moment, moment + Duration::seconds(1)));
+        return Some((moment, moment.checked_add_signed(Duration::seconds(1))?));
     }
     if text.len() == 4 {
         let year: i32 = text.parse().ok()?;
@@ -26,7 +26,7 @@ pub(crate) fn period(text: &str, now: DateTime<Utc>) -> Option<(DateTime<Utc>, D
     let end = match minato_catalog::parse_day(text) {
         Some(_) if text.len() == 7 => moment.checked_add_months(Months::new(1))?,
         Some(_) => moment.checked_add_days(Days::new(1))?,
-        None => moment + Duration::seconds(1),
+        None => moment.checked_add_signed(Duration::seconds(1))?,
     };
     Some((moment, end))
 }

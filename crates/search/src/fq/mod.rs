@@ -17,6 +17,8 @@ pub const LENGTH_MAX: usize = 16_000;
 pub const DEPTH_MAX: usize = 24;
 /// Most conditions in one expression.
 pub const CONDITIONS_MAX: usize = 1_000;
+/// Most `*` and `?` in the values of one expression: each makes the search compile and walk more.
+pub const WILDCARDS_MAX: usize = 50;
 
 /// A condition on datasets.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,8 +215,22 @@ pub enum FqErrorKind {
     Date(String),
     /// Not a number.
     Number(String),
-    /// Longer than [`LENGTH_MAX`], deeper than [`DEPTH_MAX`] or more conditions than [`CONDITIONS_MAX`].
-    TooLarge(&'static str, usize),
+    /// Longer than [`LENGTH_MAX`], deeper than [`DEPTH_MAX`] or more conditions than [`CONDITIONS_MAX`],
+    /// more wildcards than [`WILDCARDS_MAX`].
+    TooLarge(Part, usize),
+}
+
+/// Of what there is too much in an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The text itself.
+    Bytes,
+    /// Brackets in brackets.
+    Brackets,
+    /// Conditions.
+    Conditions,
+    /// `*` and `?` in values.
+    Wildcards,
 }
 
 impl FqError {
@@ -250,10 +266,18 @@ impl FqError {
                 format!("検索式の {at} 文字目: 「{value}」は整数ではありません。"),
                 format!("`{value}` at character {at} of the query is not a whole number"),
             ),
-            FqErrorKind::TooLarge(what, limit) => Text::new(
-                format!("検索式が大きすぎます（{what} は {limit} まで）。条件を減らしてください。"),
-                format!("the query is too large: at most {limit} {what}; use fewer conditions"),
-            ),
+            FqErrorKind::TooLarge(part, limit) => {
+                let (ja, en) = match part {
+                    Part::Bytes => ("バイト数", "bytes"),
+                    Part::Brackets => ("括弧の深さ", "levels of brackets"),
+                    Part::Conditions => ("条件の数", "conditions"),
+                    Part::Wildcards => ("「*」と「?」の数", "wildcards (`*` and `?`)"),
+                };
+                Text::new(
+                    format!("検索式が大きすぎます（{ja}は {limit} まで）。条件を減らしてください。"),
+                    format!("the query is too large: at most {limit} {en}; use fewer conditions"),
+                )
+            }
         }
     }
 }

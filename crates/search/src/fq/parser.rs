@@ -2,14 +2,14 @@
 
 use chrono::Utc;
 
-use super::{CONDITIONS_MAX, DEPTH_MAX, End, Expr, Field, FqError, FqErrorKind, LENGTH_MAX, Value, period};
+use super::{CONDITIONS_MAX, DEPTH_MAX, End, Expr, Field, FqError, FqErrorKind, LENGTH_MAX, Part, Value, WILDCARDS_MAX, period};
 
 /// Reads an expression; an empty one is [`Expr::All`].
 pub fn parse(text: &str) -> Result<Expr, FqError> {
     if text.len() > LENGTH_MAX {
-        return Err(FqError { position: 0, kind: FqErrorKind::TooLarge("bytes", LENGTH_MAX) });
+        return Err(FqError { position: 0, kind: FqErrorKind::TooLarge(Part::Bytes, LENGTH_MAX) });
     }
-    let mut parser = Parser { chars: text.chars().collect(), at: 0, conditions: 0 };
+    let mut parser = Parser { chars: text.chars().collect(), at: 0, conditions: 0, wildcards: 0 };
     parser.skip_space();
     if parser.at_end() {
         return Ok(Expr::All);
@@ -26,13 +26,14 @@ struct Parser {
     chars: Vec<char>,
     at: usize,
     conditions: usize,
+    wildcards: usize,
 }
 
 impl Parser {
     /// `a OR b OR …`
     fn any_of(&mut self, field: &Field, depth: usize) -> Result<Expr, FqError> {
         if depth > DEPTH_MAX {
-            return Err(self.error(FqErrorKind::TooLarge("levels of brackets", DEPTH_MAX)));
+            return Err(self.error(FqErrorKind::TooLarge(Part::Brackets, DEPTH_MAX)));
         }
         let mut parts = vec![self.all_of(field, depth)?];
         while self.take_operator(&["OR", "||"]) {
@@ -56,7 +57,7 @@ impl Parser {
 
     fn unary(&mut self, field: &Field, depth: usize) -> Result<Expr, FqError> {
         if depth > DEPTH_MAX {
-            return Err(self.error(FqErrorKind::TooLarge("levels of brackets", DEPTH_MAX)));
+            return Err(self.error(FqErrorKind::TooLarge(Part::Brackets, DEPTH_MAX)));
         }
         self.skip_space();
         if self.take_operator(&["NOT"]) {
@@ -78,7 +79,7 @@ impl Parser {
     fn primary(&mut self, field: &Field, depth: usize) -> Result<Expr, FqError> {
         self.conditions += 1;
         if self.conditions > CONDITIONS_MAX {
-            return Err(self.error(FqErrorKind::TooLarge("conditions", CONDITIONS_MAX)));
+            return Err(self.error(FqErrorKind::TooLarge(Part::Conditions, CONDITIONS_MAX)));
         }
         self.skip_space();
         match self.peek() {
@@ -220,6 +221,12 @@ impl Parser {
         if text.is_empty() {
             let found = self.peek().map_or("(end)".to_owned(), |c| c.to_string());
             return Err(self.error(FqErrorKind::Unexpected(found)));
+        }
+        if pattern && !escaped_any && text != "*" {
+            self.wildcards += text.chars().filter(|c| matches!(c, '*' | '?')).count();
+            if self.wildcards > WILDCARDS_MAX {
+                return Err(self.error(FqErrorKind::TooLarge(Part::Wildcards, WILDCARDS_MAX)));
+            }
         }
         Ok(match text.as_str() {
             "*" if pattern => Value::Any,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use minato_app::catalog::{Action, Change, DatasetContent, DatasetState, Noun, Viewer, Visibility};
+use minato_app::catalog::{Action, Change, DatasetContent, DatasetState, FieldError, Noun, Viewer, Visibility};
 use minato_app::store::history;
 use minato_app::{App, Error};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .says(
                 "datasets",
                 "データセットの変更を順に受け取る",
-                "The changes of datasets in commit order, deletions included. Keep `next_cursor` and ask again with it: no change is skipped. A deletion carries the id only.",
+                "The changes of datasets in commit order, deletions included. Keep `next_cursor` and ask again with it: no change is skipped. A deletion carries the id only. A cursor beyond the end of the log, as after a restored backup, is refused with 400: start again without one.",
             )
             .with([
                 query("cursor", whole(0, i64::MAX, Some(0)), "`next_cursor` of the last answer; 0 is the beginning."),
@@ -72,6 +72,14 @@ async fn list_changes(state: Shared, request: HttpRequest) -> Result<HttpRespons
     let limit = query.number("limit", 1..=500)?.unwrap_or(100);
     read(&state, &request, Some(KEEP), move |app, viewer, _| {
         let changes = app.store().read(|conn| history::changes_after(conn, after, limit))?;
+        if changes.is_empty() && after > app.store().read(history::last_seq)? {
+            return Err(Error::invalid(FieldError::new(
+                "/cursor",
+                "invalid_cursor",
+                "cursor が変更記録の終わりより先です（カタログがバックアップから戻された可能性があります）。cursor を付けずに最初から受け取り直してください。",
+                "the cursor is beyond the end of the log (the catalog may have been restored from a backup); start again without a cursor",
+            )));
+        }
         let more = i64::try_from(changes.len()).is_ok_and(|count| count == limit);
         let next = changes.last().map_or(after, |change| change.seq);
         let mut items = Vec::new();

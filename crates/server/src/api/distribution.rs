@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use minato_app::catalog::{self, DistributionDraft, FieldError, FileVersion, Role, Text, Viewer};
+use minato_app::catalog::{self, DistributionDraft, Document, FieldError, FileVersion, Role, Text, Viewer};
 use minato_app::{App, Context, Done, Error, FileUpload};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -308,7 +308,7 @@ fn is_utf8(query: &str, name: &str) -> bool {
 fn form_draft(received: &Received) -> Result<DistributionDraft, Problem> {
     let mut object = match received.field("draft") {
         None => Map::new(),
-        Some(text) => match catalog::parse_json(text.as_bytes()).map_err(Error::invalid)? {
+        Some(text) => match catalog::parse_json::<Document>(text.as_bytes()).map_err(Error::invalid)?.0 {
             Value::Object(object) => object,
             _ => return Err(super::request::not_an_object("/draft")),
         },

@@ -120,7 +120,7 @@ where
         post(at(""), format!("create_{one}"), create::<T>).says(plural, &format!("{ja}を登録する"), &format!("Records a new {one}."));
     let create = if T::CHOSEN_ID {
         let with_id = |draft: Value| {
-            let id = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"}}});
+            let id = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "pattern": "^(?!\\.{1,2}$)[A-Za-z0-9_.-]{1,100}$"}}});
             json!({"allOf": [draft, id]})
         };
         let mut example = T::example();

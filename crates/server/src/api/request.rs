@@ -7,7 +7,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, NaiveDate, Utc};
-use minato_app::catalog::{self, FieldError, Viewer};
+use minato_app::catalog::{self, Document, FieldError, Viewer};
 use minato_app::{Context, Error};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ impl Query {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
             None => Ok(Query(pairs)),
-            Some((name, _)) => Err(invalid(&name.replace('\0', ""), "NUL 文字を取り除いてください", "remove the NUL character")),
+            Some((name, _)) => Err(invalid(&name.replace('\0', ""), "NUL 文字を含めないでください", "must not contain NUL characters")),
         }
     }
 
@@ -188,9 +188,9 @@ impl<const BODY: bool> FromRequest for Change<BODY> {
             let viewer = writer(&request).await?;
             let query = Query::parse(request.query_string())?;
             let (body, hash) = if BODY {
-                let body = JsonBody::<Value>::from_request(&request, &mut payload).await?;
-                refuse_nul(&body.value)?;
-                (body.value, body.hash)
+                let JsonBody { value: Document(body), hash } = JsonBody::<Document>::from_request(&request, &mut payload).await?;
+                refuse_nul(&body)?;
+                (body, hash)
             } else {
                 (Value::Null, String::new())
             };

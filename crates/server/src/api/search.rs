@@ -450,7 +450,7 @@ fn facet_title(app: &App, facet: Facet, value: &str) -> Text {
         }),
         Facet::Theme => Some(directory.vocabulary.theme_title(value)),
         Facet::Licence => Some(directory.vocabulary.licence_title(value)),
-        Facet::StandardDataset => standard_dataset(value).map(|found| Text::new(found.title, found.title)),
+        Facet::StandardDataset => standard_dataset(value).map(|found| Text::new(found.title, found.title_en)),
         Facet::Keyword | Facet::Format => None,
     };
     title.unwrap_or_else(|| Text::new(value, value))

@@ -29,6 +29,7 @@ pub(super) enum Fields {
     Distribution,
     Organization,
     Theme,
+    Token,
 }
 
 impl Failure {
@@ -206,6 +207,8 @@ fn ckan_name(fields: Fields, parts: &[&str]) -> String {
         (Fields::Distribution, "modified") => "last_modified",
         (Fields::Organization, "name") => "title",
         (Fields::Theme, "id") => "name",
+        (Fields::Token, "label") => "name",
+        (Fields::Token, "expires") => "expires_in",
         (_, other) => other,
     };
     name.to_owned()

@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::only_get;
 use crate::config::ServerSettings;
-use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret};
+use crate::http::{JSON_BYTES_MAX, Problem, Shared, read_body, secret, whole_body};
 use crate::search_log;
 use crate::upload::{self, Form, TEXT_TOTAL_BYTES_MAX};
 use failure::Failure;
@@ -92,7 +92,10 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
     let name = name.into_inner();
     let Some(action) = find_action(&name) else { return unknown_action(&name) };
     if action.writes {
-        return bad_request("JSON Error: Invalid request. Please use POST method for your request");
+        return bad_request(&format!(
+            "JSON Error: Invalid request. Please use POST method for your request / {} は変更を行うため、GET ではなく POST で送ってください。",
+            action.name
+        ));
     }
     let key = (request.query_string().len() <= KEY_BYTES_MAX).then(|| format!("ckan get {name}\0{}", request.query_string()));
     if let Some(response) = kept(&request, &state, key.as_deref()) {
@@ -122,6 +125,7 @@ pub async fn get_action(request: HttpRequest, state: Shared, name: web::Path<Str
         (status = 404, description = "`{help, success: false, error: {__type: \"Not Found Error\", message}}`", body = Object, content_type = "application/json"),
         (status = 408, description = "The body stopped arriving (a JSON string)", body = String, content_type = "application/json"),
         (status = 409, description = "`{help, success: false, error: {__type: \"Validation Error\", <field>: [message, …]}}`", body = Object, content_type = "application/json"),
+        (status = 415, description = "The body is compressed (a JSON string)", body = String, content_type = "application/json"),
     )
 )]
 pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<String>, payload: web::Payload) -> HttpResponse {
@@ -145,6 +149,9 @@ pub async fn post_action(request: HttpRequest, state: Shared, name: web::Path<St
             Ok(fields) => run(&request, &state, action, fields, received.file, None).await,
             Err(message) => bad_request(&message),
         };
+    }
+    if let Err(problem) = whole_body(request.headers()) {
+        return received_badly(&state, action, &problem, "message");
     }
     let body = match read_body(payload, if action.writes { JSON_BYTES_MAX } else { READ_BYTES_MAX }).await {
         Ok(body) => body,
@@ -325,9 +332,11 @@ fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &st
             });
             failed(state, action, &Failure::Validation(fields.collect()))
         }
-        StatusCode::REQUEST_TIMEOUT => {
-            let mut response = HttpResponse::RequestTimeout();
-            response.force_close();
+        status if problem.ends_connection() || status == StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            let mut response = HttpResponse::build(status);
+            if problem.ends_connection() {
+                response.force_close();
+            }
             response.content_type(JSON).body(json!(format!("{} / {}", details.detail_en, details.detail)).to_string())
         }
         status if status.is_server_error() => failed(state, action, &Failure::Internal),
@@ -336,8 +345,8 @@ fn received_badly(state: &Shared, action: &Action, problem: &Problem, whole: &st
 }
 
 fn unknown_action(name: &str) -> HttpResponse {
-    let name: String = name.chars().take(200).collect();
-    bad_request(&format!("Action name not known: {name}"))
+    let name: String = name.chars().take(100).collect();
+    bad_request(&format!("Action name not known: {name} / そのようなアクションはありません。名前の綴りを確認してください。"))
 }
 
 /// What is answered with 400: a message, or the envelope of an action.

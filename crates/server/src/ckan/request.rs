@@ -40,6 +40,9 @@ pub(super) fn from_body(content_type: &str, body: &[u8]) -> Result<Map<String, V
 fn from_json(body: &[u8]) -> Result<Map<String, Value>, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         let detail: String = error.to_string().chars().take(200).collect();
+        if detail.starts_with("recursion limit exceeded") {
+            return "JSON Error: Error decoding JSON data. Error: nested too deeply; use at most 127 levels / JSON の入れ子が深すぎます。127 段までにしてください。".to_owned();
+        }
         format!("JSON Error: Error decoding JSON data. Error: {detail} / JSON として読めません。括弧・引用符・文字コード（UTF-8）を確認してください。")
     })?;
     match value {
@@ -111,6 +114,12 @@ mod tests {
             json!({"id": "a", "url": "http://x/?a=1&b=2"}),
         );
         assert_eq!(from_query("fq=a&fq=b&q=%E9%81%BF").map(Value::Object), Ok(json!({"fq": ["a", "b"], "q": "避"})));
+    }
+
+    #[test]
+    fn deep_nesting_is_told_from_broken_json() {
+        let error = from_body("application/json", "[".repeat(500).as_bytes()).unwrap_err();
+        assert!(error.contains("nested too deeply") && error.contains("入れ子"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::package::package;
-use super::params::{Params, only_texts};
+use super::params::{Params, embedded, only_texts};
 use super::resource::resource;
 use super::{Answer, Call};
 use crate::search_log;
@@ -24,7 +24,7 @@ pub(super) fn packages(call: &Call<'_>) -> Answer {
     let (query, expr) = condition(call)?;
     let sort_text = params.text("sort")?.filter(|sort| sort != "rank").unwrap_or_else(|| "score desc, metadata_modified desc".to_owned());
     let facets: Vec<(String, Option<Facet>)> = match params.switch("facet", true) {
-        true => params.list("facet.field").into_iter().flat_map(|name| facet_names(&name)).take(50).collect(),
+        true => facets(params)?,
         false => Vec::new(),
     };
     let facet_limit = match params.0.get("facet.limit") {
@@ -214,24 +214,54 @@ fn sort(text: &str) -> Result<Sort, Failure> {
     Ok(Sort { key, descending })
 }
 
-/// A facet by CKAN's name; one it may have and we have not counts nothing.
-fn facet_names(text: &str) -> Vec<(String, Option<Facet>)> {
-    text.split([',', ' '])
-        .filter(|name| !name.is_empty())
-        .map(|name| {
-            let facet = match name {
-                "organization" | "owner_org" => Some(Facet::Organization),
-                "groups" | "theme" => Some(Facet::Theme),
-                "tags" => Some(Facet::Keyword),
-                "res_format" => Some(Facet::Format),
-                "license_id" => Some(Facet::Licence),
-                "standard_dataset" | "extras_standard_dataset" => Some(Facet::StandardDataset),
-                _ => None,
-            };
-            (name.chars().take(100).collect(), facet)
-        })
-        .collect()
+/// The facets that `facet.field` asks for: a JSON list, a list, or names between commas.
+fn facets(params: &Params) -> Result<Vec<(String, Option<Facet>)>, Failure> {
+    let Some(value) = params.0.get("facet.field") else { return Ok(Vec::new()) };
+    let broken = matches!(value, Value::String(text) if text.trim_start().starts_with(['[', '{']) && !matches!(embedded(text), Some(Value::Array(_))));
+    let names = only_texts(value).filter(|_| !broken).ok_or_else(|| {
+        let text = Text::new(
+            "[\"organization\", \"tags\"] のような名前のリストにしてください。",
+            "Must be a list of names such as [\"organization\", \"tags\"]",
+        );
+        Failure::field("facet.field", text)
+    })?;
+    let names = names.iter().flat_map(|text| text.split([',', ' '])).filter(|name| !name.is_empty());
+    names.take(50).map(facet_name).collect()
 }
+
+/// A facet by CKAN's name; one it may have and we have not counts nothing.
+fn facet_name(name: &str) -> Result<(String, Option<Facet>), Failure> {
+    let facet = match name {
+        "organization" | "owner_org" => Some(Facet::Organization),
+        "groups" | "theme" => Some(Facet::Theme),
+        "tags" => Some(Facet::Keyword),
+        "res_format" => Some(Facet::Format),
+        "license_id" => Some(Facet::Licence),
+        "standard_dataset" | "extras_standard_dataset" => Some(Facet::StandardDataset),
+        name if CKAN_FIELDS.contains(&name) || name.starts_with("vocab_") || name.starts_with("extras_") => None,
+        name => {
+            let name: String = name.chars().take(100).collect();
+            let known = "organization, groups, tags, res_format, license_id";
+            return Err(Failure::field(
+                "facet.field",
+                Text::new(
+                    format!("「{name}」では集計できません。使える名前: {known}"),
+                    format!("Unknown field: {name}; known fields: {known}"),
+                ),
+            ));
+        }
+    };
+    Ok((name.chars().take(100).collect(), facet))
+}
+
+/// Fields of CKAN's search schema that there is nothing to count of here. Clients ask for some of them as a matter of course.
+#[rustfmt::skip]
+const CKAN_FIELDS: &[&str] = &[
+    "author", "author_email", "capacity", "creator_user_id", "dataset_type", "entity_type", "frequency", "id", "isopen", "license",
+    "license_title", "maintainer", "maintainer_email", "metadata_created", "metadata_modified", "name", "notes", "num_resources", "num_tags",
+    "organization_title", "permission_labels", "private", "res_description", "res_name", "res_type", "res_url", "site_id", "state", "title", "type",
+    "url", "version",
+];
 
 fn wanted(facets: &[(String, Option<Facet>)]) -> Vec<Facet> {
     let mut wanted: Vec<Facet> = facets.iter().filter_map(|(_, facet)| *facet).collect();

@@ -1,8 +1,9 @@
 //! About the site itself.
 
-use minato_app::Error;
+use minato_app::catalog::Text;
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use super::{Answer, Call, find_action};
 
 /// The version of CKAN whose API is spoken here; clients choose their ways by it.
@@ -29,7 +30,13 @@ pub(super) fn help(call: &Call<'_>) -> Answer {
     let name = call.params.required("name")?;
     match find_action(&name) {
         Some(action) => Ok(json!(action.help)),
-        None => Err(Error::not_found("action", name).into()),
+        None => {
+            let name: String = name.chars().take(100).collect();
+            Err(Failure::NotFound(Text::new(
+                format!("アクション「{name}」はありません。名前の綴りを確認してください。"),
+                format!("there is no action `{name}`; check its spelling"),
+            )))
+        }
     }
 }
 

@@ -390,7 +390,13 @@ async fn writes_need_a_token_and_post_and_answers_have_ckans_envelope() {
         (&json!("Missing value"), &json!("An organization must be provided"))
     );
     let (status, body) = server.post("no_such_action", json!({})).await;
-    assert_eq!((status, body), (StatusCode::BAD_REQUEST, json!("Bad request: Action name not known: no_such_action")));
+    assert_eq!(
+        (status, body),
+        (
+            StatusCode::BAD_REQUEST,
+            json!("Bad request: Action name not known: no_such_action / そのようなアクションはありません。名前の綴りを確認してください。")
+        )
+    );
 }
 
 #[actix_web::test]
@@ -470,6 +476,72 @@ fn files_kept(server: &Server) -> usize {
         entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
     }
     count(&server._dir.path().join("files"))
+}
+
+#[actix_web::test]
+async fn compressed_bodies_and_parts_are_refused() {
+    let server = server();
+    for content_type in ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
+        for (name, value, status) in [("content-encoding", "gzip", 415), ("content-range", "bytes 0-1/9", 400)] {
+            let request = web_test::TestRequest::post()
+                .uri("/api/3/action/resource_create")
+                .insert_header(("authorization", server.token.as_str()))
+                .insert_header(("content-type", content_type))
+                .insert_header((name, value))
+                .set_payload("{}");
+            let (found, body) = server.send(request).await;
+            assert_eq!(found, status, "{content_type} {body}");
+            let words = body.to_string();
+            assert!(words.to_lowercase().contains(name) && !words.is_ascii(), "{words}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_counted_is_refused_by_name() {
+    let server = server();
+    for wrong in [json!("["), json!("[\"nope\"]"), json!(["nope"]), json!("nope"), json!("{\"a\": 1}"), json!([["tags"]])] {
+        let (status, body) = server.post("package_search", json!({"facet.field": wrong})).await;
+        assert_eq!((status, &body["error"]["__type"]), (StatusCode::CONFLICT, &json!("Validation Error")), "{wrong} {body}");
+        assert!(body["error"]["facet.field"].is_array(), "{wrong} {body}");
+    }
+    for fine in [
+        json!(["organization", "groups", "tags", "res_format", "license_id"]),
+        json!("[\"organization\", \"groups\"]"),
+        json!("['tags']"),
+        json!("organization,tags"),
+        json!(["vocab_subject", "extras_area", "author"]),
+        json!([]),
+        json!(""),
+        Value::Null,
+    ] {
+        let (status, body) = server.post("package_search", json!({"facet.field": fine})).await;
+        assert_eq!(status, StatusCode::OK, "{fine} {body}");
+    }
+}
+
+#[actix_web::test]
+async fn mistakes_in_tokens_and_names_go_by_ckans_words() {
+    let server = server();
+    for (more, field, words) in [
+        (json!({"name": "x".repeat(300)}), "name", "longer than 200"),
+        (json!({"name": "a\u{7}"}), "name", "control character"),
+        (json!({"name": "x", "expires_in": 0}), "expires_in", "at least one second"),
+        (json!({"name": "x", "expires_in": 1_000_000_000_000_i64, "unit": 86_400}), "expires_in", "100 years"),
+    ] {
+        let mut sent = json!({"user": "admin"});
+        sent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, body) = server.post("api_token_create", sent).await;
+        let said = body["error"][field][0].as_str().unwrap_or_default();
+        assert!(status == StatusCode::CONFLICT && said.contains(words), "{body}");
+    }
+    let (status, body) = server.post("help_show", json!({"name": "nope"})).await;
+    assert!(status == StatusCode::NOT_FOUND && body["error"]["message"].as_str().unwrap().contains("アクション「nope」"), "{body}");
+    let get = web_test::TestRequest::get().uri("/api/3/action/package_create");
+    let (_, body) = server.send(get).await;
+    assert!(body.as_str().unwrap().contains("Please use POST") && body.as_str().unwrap().contains("POST で"), "{body}");
+    let (_, body) = server.post(&"x".repeat(5_000), json!({})).await;
+    assert!(body.as_str().unwrap().len() < 300 && !body.as_str().unwrap().is_ascii(), "{body}");
 }
 
 #[actix_web::test]

@@ -7,10 +7,13 @@ use minato_app::store::{ListFilter, api_token};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::failure::Failure;
+use super::failure::{Failure, Fields};
 use super::package::record_state;
 use super::time::naive;
 use super::{Answer, Call};
+
+/// Longest time a token may be made for; one without an end is made by leaving it out.
+const EXPIRY_SECONDS_MAX: i64 = 100 * 366 * 86_400;
 
 pub(super) fn show(call: &Call<'_>) -> Answer {
     let key = match call.params.text("id")? {
@@ -83,12 +86,16 @@ pub(super) fn create_token(call: &Call<'_>) -> Answer {
         Some(number) => {
             // As ckanext-expire_api_token counts: so many units, a unit in seconds.
             let unit = call.params.natural("unit")?.unwrap_or(1);
-            let seconds = number.saturating_mul(unit).min(100 * 366 * 86_400);
-            let duration = chrono::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 2_000));
-            Utc::now().checked_add_signed(duration)
+            let seconds = number.checked_mul(unit).and_then(|seconds| i64::try_from(seconds).ok());
+            let Some(seconds) = seconds.filter(|seconds| (1..=EXPIRY_SECONDS_MAX).contains(seconds)) else {
+                let text = Text::new("1 秒以上、100 年以内にしてください。", "Must be at least one second and at most 100 years");
+                return Err(Failure::field("expires_in", text));
+            };
+            Utc::now().checked_add_signed(chrono::Duration::seconds(seconds))
         }
     };
-    let new = call.app.create_token(&call.context(), &user, &label, TokenScope::default(), expires)?;
+    let new = call.app.create_token(&call.context(), &user, &label, TokenScope::default(), expires);
+    let new = new.map_err(|error| Failure::of(error, Fields::Token))?;
     Ok(json!({"token": new.secret}))
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn show_asset(request: HttpRequest, name: web::Path<String>) ->
     let (content_type, body) = match name.as_str() {
         name if name.starts_with("portal.") && name.ends_with(".css") => ("text/css; charset=utf-8", STYLE_SHEET),
         name if name.starts_with("portal.") && name.ends_with(".js") => ("text/javascript; charset=utf-8", SCRIPT),
-        _ => return render_error(&Problem::no_route(request.path()), &request),
+        _ => return render_error(&Problem::no_page(request.path()), &request),
     };
     let cache = if current { "public, max-age=31536000, immutable" } else { "no-cache" };
     HttpResponse::Ok()
@@ -97,7 +97,7 @@ pub(super) async fn show_sitemap(request: HttpRequest, state: Shared) -> HttpRes
 /// One part of a large sitemap, counted from 1.
 pub(super) async fn show_sitemap_part(request: HttpRequest, state: Shared, number: web::Path<String>) -> HttpResponse {
     let Some(number) = number.parse::<i64>().ok().filter(|number| (1..=1_000).contains(number)) else {
-        return render_error(&Problem::no_route(request.path()), &request);
+        return render_error(&Problem::no_page(request.path()), &request);
     };
     page::serve(&request, &state, "xml", KEEP_PAGE, move |app, shell| sitemap(app, &shell.base_url, (number - 1) * SITEMAP_MAX)).await
 }

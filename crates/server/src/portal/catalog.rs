@@ -72,7 +72,7 @@ pub(super) fn document(
 }
 
 pub(super) async fn show_catalog(request: HttpRequest, state: Shared, extension: web::Path<String>) -> HttpResponse {
-    let Some(syntax) = syntax_of_extension(&extension) else { return render_error(&Problem::no_route(request.path()), &request) };
+    let Some(syntax) = syntax_of_extension(&extension) else { return render_error(&Problem::no_page(request.path()), &request) };
     let number = page_number(request.query_string());
     page::serve(&request, &state, accept_key(syntax), KEEP_PAGE, move |app, shell| build(app, &shell, syntax, number)).await
 }

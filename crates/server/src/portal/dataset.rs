@@ -279,10 +279,10 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         modified: lang.day_of(content.modified),
         modified_iso: jst_day(content.modified).to_string(),
         url,
-        standard: content
-            .standard_dataset
-            .as_deref()
-            .map(|id| (choice_address("standard_dataset", id), standard_dataset(id).map_or(id, |standard| standard.title).to_owned())),
+        standard: content.standard_dataset.as_deref().map(|id| {
+            let name = standard_dataset(id).map_or(id, |standard| lang.t(standard.title, standard.title_en));
+            (choice_address("standard_dataset", id), name.to_owned())
+        }),
         similar,
         revision: dataset.revision,
         s: shell,
@@ -406,10 +406,31 @@ fn rows(lang: Lang, dataset: &Dataset) -> Vec<Row> {
     }
     add("公開元での識別子", "Publisher's identifier", content.identifier.clone(), None);
     for (key, value) in content.extras.iter().take(50) {
-        add(key, key, Some(value.chars().take(500).collect()), web_address(value));
+        let (ja, en) = extra_name(key).unwrap_or((key, key));
+        add(ja, en, Some(value.chars().take(500).collect()), web_address(value));
     }
     add("ID", "ID", Some(dataset.id.to_string()), None);
     rows
+}
+
+/// What the extras are called that harvesting makes of other portals' fields.
+fn extra_name(key: &str) -> Option<(&'static str, &'static str)> {
+    Some(match key {
+        "publisher_name" => ("公開者（収集元の記載）", "Publisher as stated by the source"),
+        "accrual_periodicity" => ("更新頻度（収集元の記載）", "Update frequency as stated by the source"),
+        "temporal" => ("対象期間（収集元の記載）", "Time covered as stated by the source"),
+        "temporal_start" => ("対象期間の始まり（収集元の記載）", "Start of the time covered as stated by the source"),
+        "temporal_end" => ("対象期間の終わり（収集元の記載）", "End of the time covered as stated by the source"),
+        "language" => ("言語（収集元の記載）", "Language as stated by the source"),
+        "landing_page" => ("公開元のページ（収集元の記載）", "Page at the publisher as stated by the source"),
+        "subtitle" => ("サブタイトル", "Subtitle"),
+        "universal_menu" => ("ユニバーサルメニュー", "Universal menu"),
+        "documentation" => ("関連文書", "Documentation"),
+        "provenance" => ("来歴情報", "Provenance"),
+        "contact_remarks" => ("連絡先の備考", "Remarks on the contact"),
+        "remarks" => ("備考", "Remarks"),
+        _ => return None,
+    })
 }
 
 fn frequency_title(id: &str) -> Option<&'static str> {

@@ -112,7 +112,7 @@ fn action(lang: Lang, action: Action) -> &'static str {
 pub(super) async fn show_difference(request: HttpRequest, state: Shared, path: web::Path<(String, String, String)>) -> HttpResponse {
     let (slug, from, to) = path.into_inner();
     let (Ok(from), Ok(to)) = (from.parse::<i64>(), to.parse::<i64>()) else {
-        return render_error(&Problem::no_route(request.path()), &request);
+        return render_error(&Problem::no_page(request.path()), &request);
     };
     page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| difference(app, shell, &slug, from, to)).await
 }

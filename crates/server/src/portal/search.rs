@@ -318,7 +318,7 @@ fn build(app: &App, shell: Shell, asked: Asked, hits: &OnceLock<usize>) -> minat
         clear: asked.without_choices(),
         corrected: with_address(&results.corrected),
         suggestion: with_address(&results.suggestion),
-        notice: listing.then(|| {
+        notice: found.listing.then(|| {
             let text = minato_app::listing_notice();
             lang.t(&text.ja, &text.en).to_owned()
         }),
@@ -430,7 +430,10 @@ fn label(lang: Lang, directory: &Directory, name: &str, value: &str) -> Said {
             Some(licence) => Said::new(lang, &licence.draft.title, licence.draft.title_en.as_deref()),
             None => Said::new(lang, value, None),
         },
-        "standard_dataset" => Said::new(lang, standard_dataset(value).map_or(value, |dataset| dataset.title), None),
+        "standard_dataset" => match standard_dataset(value) {
+            Some(standard) => Said::new(lang, standard.title, Some(standard.title_en)),
+            None => Said::new(lang, value, None),
+        },
         _ => Said::new(lang, value, None),
     }
 }

@@ -284,6 +284,36 @@ async fn what_is_missing_is_said_in_the_language_of_the_reader() {
 }
 
 #[actix_web::test]
+async fn filters_start_closed_and_stand_only_where_something_can_be_chosen() {
+    let site = Site::new();
+    for path in ["/datasets", "/datasets?organization=fuchu"] {
+        let page = site.get(path, &[]).await.body;
+        // On a phone an open filter would hide the results.
+        assert!(page.contains("<details class=\"filters\">"), "{path}");
+    }
+    assert!(!site.get("/datasets?q=zzzzzz", &[]).await.body.contains("class=\"filters\""));
+}
+
+#[actix_web::test]
+async fn readers_meet_words_and_not_keys() {
+    let site = Site::new();
+    let context = Context::system("test");
+    let draft = json!({"organization": "kaita", "slug": "aed", "title": "AED設置箇所一覧", "extras": {"publisher_name": "海田町役場", "custom": "x"}});
+    site.state.app.create_dataset(&context, from_value(draft).unwrap()).unwrap();
+    let page = site.page("/datasets/aed").await;
+    assert!(page.contains("公開者（収集元の記載）") && !page.contains("publisher_name") && page.contains("custom"), "{page}");
+    let english = site.page("/datasets/aed?lang=en").await;
+    assert!(english.contains("AED locations") && english.contains("Publisher as stated"), "{english}");
+    let home = site.page("/?lang=en").await;
+    assert!(home.contains("population (") && !home.contains("</a>、"), "{home}");
+    // No empty picture where there is nothing to draw.
+    let body = site.page("/organizations/kaita").await;
+    assert!(body.contains("この12か月のダウンロードはまだありません") && !body.contains("class=\"chart\""), "{body}");
+    let missing = site.get("/assets/nothing.css", &[("accept", "text/html")]).await;
+    assert!(missing.body.contains("下の検索") && !missing.body.contains("一覧は /api/docs"), "{}", missing.body);
+}
+
+#[actix_web::test]
 async fn a_search_without_hits_offers_ways_on() {
     let site = Site::new();
     let body = site.page("/datasets?q=zzzzzz&organization=kaita").await;

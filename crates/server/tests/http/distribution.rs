@@ -16,6 +16,35 @@ async fn site() -> Site {
 }
 
 #[actix_web::test]
+async fn a_part_or_a_compressed_file_is_not_taken_for_the_file() {
+    let site = site().await;
+    let id = uploaded(&site, "避難所.csv", CSV).await["id"].as_str().unwrap().to_owned();
+    let file = format!("/api/v1/distributions/{id}/file?file_name=a.csv");
+    let put = || site.ask("PUT", &file).token(&site.editor);
+    put().header("content-range", "bytes 0-3/100").body("text/csv", "a,b\n").send().await.refuses(400, "Content-Range");
+    let packed = put().header("content-encoding", "gzip").body("text/csv", "a,b\n").send().await;
+    packed.refuses(415, "");
+    assert!(packed.body["detail_en"].as_str().unwrap().contains("Content-Encoding"));
+    for (name, value, status) in [("content-encoding", "br", 415), ("content-range", "bytes 0-3/4", 400)] {
+        put().header(name, value).form(&[("file", "a.csv", CSV)]).send().await.refuses(status, "");
+    }
+    assert_eq!(site.get(&format!("/api/v1/distributions/{id}")).await.expect(200)["file"]["version"], 1);
+    put().header("content-encoding", "identity").body("text/csv", "a,b\n").send().await.expect(201);
+}
+
+#[actix_web::test]
+async fn a_program_is_no_spreadsheet() {
+    let site = site().await;
+    let path = "/api/v1/datasets/files/distributions";
+    let link = json!({"title": "x", "download_url": "https://example.jp/setup.exe"});
+    let link = site.ask("POST", path).token(&site.editor).json(&link).send().await.expect(201);
+    assert_eq!(link["format"], "EXE");
+    let one = format!("/api/v1/distributions/{}", link["id"].as_str().unwrap());
+    let patched = site.ask("PATCH", &one).token(&site.editor).any().json(&json!({"title": "y"})).send().await.expect(200);
+    assert_eq!(patched["format"], "EXE");
+}
+
+#[actix_web::test]
 async fn a_link_lives_through_its_life() {
     let site = site().await;
     let draft = json!({"title": "一覧", "download_url": "https://example.jp/list.csv"});

@@ -30,6 +30,40 @@ async fn a_source_lives_through_its_life() {
 }
 
 #[actix_web::test]
+async fn credentials_in_an_address_are_refused_and_never_shown() {
+    let site = Site::open();
+    for url in ["http://user:pass@example.jp/", "https://user@example.jp/list.csv", "https://:pass@example.jp/"] {
+        let mut wrong = draft();
+        wrong["url"] = json!(url);
+        site.ask("POST", SOURCES).token(&site.admin).json(&wrong).send().await.refuses(422, "/url");
+    }
+    let mut other = draft();
+    other["url"] = json!("ftp://example.jp/list.csv");
+    site.ask("POST", SOURCES).token(&site.admin).json(&other).send().await.refuses(422, "/url");
+    // One from before that.
+    let old = serde_json::from_value(draft()).unwrap();
+    let app = &site.state.app;
+    let mut source = app.create_source(&minato_app::Context::system("test"), old).unwrap().value;
+    source.draft.url = "https://user:pass@example.jp/list.csv".into();
+    source.revision = 2;
+    app.store()
+        .write::<_, minato_app::Error>(|conn| {
+            Ok(minato_app::store::harvest::save(conn, &source, Some(1), minato_app::catalog::Action::Update, "test")?)
+        })
+        .unwrap();
+    let one = format!("{SOURCES}/fuchu-list");
+    let read = site.get(&one).await.expect(200);
+    assert_eq!(read["url"], "https://example.jp/list.csv");
+    for path in [SOURCES, "/harvest"] {
+        assert!(!site.get(path).await.text.contains("pass@"), "{path}");
+    }
+    let patched = site.ask("PATCH", &one).token(&site.admin).any().json(&json!({"grace_days": 3})).send().await.expect(200);
+    assert_eq!((&patched["url"], &patched["grace_days"]), (&read["url"], &json!(3)));
+    let kept = app.store().read(|conn| minato_app::store::harvest::find_by_key(conn, "fuchu-list")).unwrap().unwrap();
+    assert_eq!(kept.draft.url, source.draft.url, "the source goes on being read");
+}
+
+#[actix_web::test]
 async fn a_run_is_queued_once_and_can_be_watched() {
     let site = Site::open();
     site.ask("POST", SOURCES).token(&site.admin).json(&draft()).send().await.expect(201);

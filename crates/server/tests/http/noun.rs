@@ -18,6 +18,15 @@ fn encoded(key: &str) -> String {
 }
 
 #[actix_web::test]
+async fn a_blank_licence_is_none() {
+    let site = Site::open();
+    let draft = json!({"organization": "fuchu-cho", "title": "題", "licence": " ", "distributions": [{"title": "表", "licence": ""}, {"title": "図", "licence": "cc-by"}]});
+    let dataset = site.ask("POST", "/api/v1/datasets").token(&site.admin).json(&draft).send().await.expect(201);
+    let licences: Vec<&Value> = dataset["distributions"].as_array().unwrap().iter().map(|item| &item["licence"]).collect();
+    assert_eq!((&dataset["licence"], licences), (&Value::Null, vec![&Value::Null, &json!("CC-BY-4.0")]));
+}
+
+#[actix_web::test]
 async fn every_simple_noun_lives_through_its_life() {
     let site = Site::open();
     for (path, key, new, field, value) in nouns() {

@@ -24,6 +24,10 @@ async fn bad_bodies_are_refused_by_field() {
         ("datasets", dataset(json!({"title": 5})), 422, "/title"),
         ("datasets", dataset(json!({"title": "\u{0}"})), 422, "/title"),
         ("datasets", dataset(json!({"title": long})), 422, "/title"),
+        ("datasets", dataset(json!({"title_en": long})), 422, "/title_en"),
+        ("datasets", dataset(json!({"creator": "\u{7}"})), 422, "/creator"),
+        ("datasets", dataset(json!({"landing_page": "https://user:pass@example.jp/"})), 422, "/landing_page"),
+        ("datasets", dataset(json!({"distributions": [{"format": "\u{7}"}]})), 422, "/distributions/0/format"),
         ("datasets", dataset(json!({"extras": {"a": "\u{0}"}})), 422, "/extras/a"),
         ("datasets", dataset(json!({"slug": "No Slug!"})), 422, "/slug"),
         ("datasets", dataset(json!({"licence": "無料"})), 422, "/licence"),
@@ -49,8 +53,20 @@ async fn bad_bodies_are_refused_by_field() {
         ("organizations", json!({"slug": "x-y", "name": "名", "code": "123456"}), 422, "/code"),
         ("organizations", json!({"slug": "x-y", "name": ""}), 422, "/name"),
         ("organizations", json!({"slug": "x-y", "name": "名", "kind": "kingdom"}), 422, "/kind"),
+        ("organizations", json!({"slug": "x-y", "name": "名", "name_en": long}), 422, "/name_en"),
+        ("organizations", json!({"slug": "x-y", "name": "名", "homepage": "https://u:p@example.jp/"}), 422, "/homepage"),
+        ("themes", json!({"id": "x", "title": "題", "title_en": long}), 422, "/title_en"),
+        ("themes", json!({"id": "x", "title": "題", "description": "\u{7}"}), 422, "/description"),
+        ("themes", json!({"id": "x", "title": "題", "exact_match": ["\u{7}"]}), 422, "/exact_match/0"),
+        ("licences", json!({"id": "A", "title": "題", "title_en": long}), 422, "/title_en"),
+        ("licences", json!({"id": "A", "title": "題", "ckan_id": "  "}), 422, "/ckan_id"),
+        ("licences", json!({"id": "A", "title": "題", "aliases": ["a", ""]}), 422, "/aliases/1"),
+        ("keywords", json!({"name": "x", "name_en": long}), 422, "/name_en"),
+        ("keywords", json!({"name": "x", "description": "\u{7}"}), 422, "/description"),
         ("themes", json!({"title": "題"}), 422, "/id"),
         ("themes", json!({"id": "a b", "title": "題"}), 422, "/id"),
+        ("themes", json!({"id": "..", "title": "題"}), 422, "/id"),
+        ("licences", json!({"id": ".", "title": "題"}), 422, "/id"),
         ("licences", json!({"id": "A", "title": "題", "url": "x"}), 422, "/url"),
         ("keywords", json!({"name": " "}), 422, "/name"),
         ("users", json!({"name": "user-x", "email": "nobody"}), 422, "/email"),
@@ -64,6 +80,10 @@ async fn bad_bodies_are_refused_by_field() {
     for bytes in [&b""[..], b"{", b"{\"title\": }", b"\xff\xfe{}", b"{\"title\": \"\xff\"}", b"nul", &[b'['; 5000]] {
         ask("POST", "/api/v1/datasets").body("application/json", bytes.to_vec()).send().await.refuses(400, "");
     }
+    let twice = r#"{"organization": "fuchu-cho", "title": "題", "extras": {"a": "1", "a": "2"}}"#;
+    let twice = ask("POST", "/api/v1/datasets").body("application/json", twice).send().await;
+    twice.refuses(422, "");
+    assert!(twice.body["detail"].as_str().unwrap().contains("「a」が二度"), "{:#}", twice.body);
     let mut two_values = ask("POST", "/api/v1/datasets").body("application/json", "{} {}").send().await;
     two_values.body["errors"][0]["field"] = Value::Null;
     two_values.refuses(400, "");
@@ -86,6 +106,7 @@ async fn bad_parameters_are_refused_by_name() {
         ("datasets?updated_from=later", "/updated_from"),
         ("datasets?cursor=%F0%9F%98%80", "/cursor"),
         ("datasets?title=%00", "/title"),
+        ("datasets?organization=%00", "/organization"),
         ("datasets/there/diff?from=x", "/from"),
         ("search?limit=101", "/limit"),
         ("search?offset=100001", "/offset"),
@@ -98,6 +119,8 @@ async fn bad_parameters_are_refused_by_name() {
         ("search?modified_from=9999999-99-99", "/modified_from"),
         ("suggest?limit=1000", "/limit"),
         ("changes?cursor=x", "/cursor"),
+        ("changes?cursor=2147483648", "/cursor"),
+        ("changes?cursor=9223372036854775807", "/cursor"),
         ("changes?limit=501", "/limit"),
         ("themes?limit=1.5", "/limit"),
         ("themes?archived=never", "/archived"),
