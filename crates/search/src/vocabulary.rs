@@ -64,7 +64,7 @@ pub(crate) struct Builder {
 
 #[derive(Default)]
 struct Draft {
-    /// As open datasets write it; of hidden ones, as the first did.
+    /// As open datasets write it; empty when there is none.
     text: Box<str>,
     /// What it is in open datasets.
     kinds: u8,
@@ -73,11 +73,13 @@ struct Draft {
 }
 
 /// What the datasets of one organization that only its viewers see hold of an entry.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Hidden {
     organization: u32,
     kinds: u8,
     datasets: u32,
+    /// As they write it.
+    text: Box<str>,
 }
 
 impl Builder {
@@ -108,12 +110,12 @@ impl Builder {
             }
             let text = &self.notes.texts[note.text.clone()];
             if !self.entries.contains_key(folded) {
-                self.entries.insert(folded.into(), Draft { text: text.into(), ..Draft::default() });
+                self.entries.insert(folded.into(), Draft::default());
             }
             let Some(entry) = self.entries.get_mut(folded) else { continue };
             if source.open {
                 // The spelling of the kind that says most; nothing is spelled as only a hidden dataset does.
-                if note.kinds & !entry.kinds > entry.kinds {
+                if rank(note.kinds) > rank(entry.kinds) {
                     entry.text = text.into();
                 }
                 entry.kinds |= note.kinds;
@@ -121,10 +123,13 @@ impl Builder {
             } else {
                 match entry.hidden.iter_mut().find(|hidden| hidden.organization == organization) {
                     Some(hidden) => {
+                        if rank(note.kinds) > rank(hidden.kinds) {
+                            hidden.text = text.into();
+                        }
                         hidden.kinds |= note.kinds;
                         hidden.datasets += 1;
                     }
-                    None => entry.hidden.push(Hidden { organization, kinds: note.kinds, datasets: 1 }),
+                    None => entry.hidden.push(Hidden { organization, kinds: note.kinds, datasets: 1, text: text.into() }),
                 }
             }
         }
@@ -147,7 +152,10 @@ impl Builder {
                 continue;
             }
             let number = entries.len() as u32;
-            let normalized = normalize(&draft.text);
+            let normalized = normalize(match draft.hidden.first() {
+                Some(hidden) if draft.text.is_empty() => &hidden.text,
+                _ => &draft.text,
+            });
             if suggested {
                 let kana = reading_until_unknown(&normalized).0;
                 let latin = romaji(&kana);
@@ -174,8 +182,7 @@ impl Builder {
             entries.push(Entry {
                 mask: mask(&folded),
                 chars: u16::try_from(chars).unwrap_or(u16::MAX),
-                // Hidden ones of several organizations must not tell each other how they write.
-                text: (*draft.text != *folded && (draft.open > 0 || draft.hidden.len() == 1)).then_some(draft.text),
+                text: (!draft.text.is_empty() && *draft.text != *folded).then_some(draft.text),
                 folded,
                 kinds: draft.kinds,
                 all_kinds: kinds,
@@ -227,7 +234,7 @@ impl Notes {
         }
         // The kind that says most comes first and gives the text.
         let Notes { list, folded, .. } = self;
-        list.sort_unstable_by(|a, b| a.hash.cmp(&b.hash).then(b.kinds.cmp(&a.kinds)));
+        list.sort_unstable_by(|a, b| a.hash.cmp(&b.hash).then(rank(b.kinds).cmp(&rank(a.kinds))));
         list.dedup_by(|later, first| {
             let same = later.hash == first.hash && folded[later.folded.clone()] == folded[first.folded.clone()];
             if same {
@@ -382,8 +389,20 @@ struct Entry {
 }
 
 impl Entry {
+    /// As an open dataset writes it.
     fn text(&self) -> &str {
         self.text.as_deref().unwrap_or(&self.folded)
+    }
+
+    /// As a dataset in sight writes it, of the kind that says most.
+    fn text_in(&self, sight: &Sight) -> &str {
+        let open = (self.open.load(Ordering::Relaxed) > 0).then(|| (rank(self.kinds), self.text()));
+        let hidden = self.hidden.iter().filter(|hidden| sight.sees(hidden)).map(|hidden| (rank(hidden.kinds), &*hidden.text));
+        // The first of equals, so that open datasets give the word.
+        open.into_iter()
+            .chain(hidden)
+            .reduce(|best, other| if other.0 > best.0 { other } else { best })
+            .map_or(&*self.folded, |(_, text)| text)
     }
 }
 
@@ -508,7 +527,7 @@ impl Vocabulary {
             .with_reading(&folded_reading)
             .filter(|entry| *entry.folded != *folded)
             .map(|entry| {
-                let exact = reading(entry.text()).is_some_and(|reading| reading == folded);
+                let exact = reading(entry.text_in(&sight)).is_some_and(|reading| reading == folded);
                 (exact, Self::frequency(entry, &sight), &*entry.folded)
             })
             .filter(|(_, frequency, _)| *frequency > 0)
@@ -543,7 +562,7 @@ impl Vocabulary {
 
     /// What a term that finds nothing was probably meant to be, the likeliest first; with `by_sound`, only what is read the same
     /// (待機自動, 待機児童).
-    pub(crate) fn correct(&self, term: &str, scope: &Scope, by_sound: bool, limit: usize) -> Vec<String> {
+    pub(crate) fn correct<'v>(&'v self, term: &str, scope: &Scope, by_sound: bool, limit: usize) -> Vec<String> {
         let normalized = normalize(term);
         let folded = fold_kana(&normalized);
         let length = folded.chars().count();
@@ -552,28 +571,28 @@ impl Vocabulary {
         }
         let sight = self.sight(scope);
         let mut offers: Vec<(u32, u32, &str)> = Vec::new();
-        let mut offer = |class: u32, entry: &'_ Entry, text| {
+        let mut offer = |class: u32, entry: &'v Entry| {
             let frequency = Self::frequency(entry, &sight);
             if frequency > 0 && *entry.folded != *folded && Self::kinds(entry, &sight) & TARGET != 0 {
-                offers.push((class, frequency, text));
+                offers.push((class, frequency, entry.text_in(&sight)));
             }
         };
         // The same reading (保険所, 保健所) is the surest; of those, one written nearly so.
         if let Some(reading) = reading(&normalized).filter(|reading| reading.chars().count() >= 2) {
             let reading = fold_reading(&reading);
             for entry in self.with_reading(&reading) {
-                offer(if distance(&entry.folded, &folded, 1) <= 1 { 6 } else { 4 }, entry, entry.text());
+                offer(if distance(&entry.folded, &folded, 1) <= 1 { 6 } else { 4 }, entry);
             }
         }
         if folded.chars().all(|c| c.is_ascii_alphanumeric()) && length >= 4 {
             let latin = format!("{ALIKE}{}", fold_romaji(&simplify_romaji(&folded)));
             for entry in self.with_key(&latin) {
-                offer(5, entry, entry.text());
+                offer(5, entry);
             }
             if let Some(kana) = kana_of_romaji(&folded) {
                 let reading = fold_reading(&kana);
                 for entry in self.with_reading(&reading) {
-                    offer(5, entry, entry.text());
+                    offer(5, entry);
                 }
             }
         }
@@ -597,7 +616,7 @@ impl Vocabulary {
             }
             // An input method takes one kanji for another; it adds and drops none.
             let same_length = usize::from(entry.chars) == length && has_kanji;
-            offer(if apart > 1 { 1 } else { 2 + u32::from(same_length) }, entry, entry.text());
+            offer(if apart > 1 { 1 } else { 2 + u32::from(same_length) }, entry);
         }
         offers.sort_unstable_by(|a, b| b.cmp(a));
         let mut seen = HashSet::new();
@@ -663,10 +682,15 @@ impl Vocabulary {
         best.into_iter()
             .filter_map(|(weight, number)| {
                 let entry = self.entries.get(number)?;
-                Some(Suggestion { text: entry.text().to_owned(), kind: kind(Self::kinds(entry, &sight)), weight })
+                Some(Suggestion { text: entry.text_in(&sight).to_owned(), kind: kind(Self::kinds(entry, &sight)), weight })
             })
             .collect()
     }
+}
+
+/// How much a kind says: words are least, and normalized; titles, keywords and organizations stand as published.
+fn rank(kinds: u8) -> u8 {
+    kinds & (ORGANIZATION | KEYWORD | TITLE | WORD)
 }
 
 fn kind(kinds: u8) -> SuggestionKind {
@@ -730,7 +754,7 @@ mod tests {
     use super::*;
 
     fn vocabulary(titles: &[(&str, bool)]) -> Vocabulary {
-        let mut builder = Builder::new(documents.len());
+        let mut builder = Builder::new(titles.len());
         for (title, open) in titles {
             builder.add(&Source {
                 title,

@@ -299,7 +299,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "the kind of a suggestion is that of all datasets: a hidden keyword makes a visible title or word one"]
     fn suggestions_are_those_of_an_index_without_the_hidden_datasets(history in History::any(&WORDS), scope in any_scope()) {
         let (whole, part) = (history.catalog(), history.visible_alone(&scope));
         for prefix in PREFIXES {
@@ -308,7 +307,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "the spelling of a suggestion is that of the first dataset, hidden or not"]
     fn what_is_offered_is_spelled_as_in_a_visible_dataset(history in History::any(&SPELLINGS), scope in any_scope()) {
         let (catalog, documents) = (history.catalog(), history.documents());
         let visible: Vec<&SearchDocument> = documents.values().filter(|document| is_visible(document, &scope)).collect();
