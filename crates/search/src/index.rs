@@ -34,7 +34,7 @@ const CURRENT: &str = "CURRENT";
 /// The engine's least.
 const WRITER_MEMORY_MIN: usize = 15_000_000;
 /// Memory of each thread that fills a new index: fewer, larger segments to merge.
-const REBUILD_MEMORY: usize = 60_000_000;
+const REBUILD_MEMORY: usize = 30_000_000;
 /// Stored texts that are packed together, in bytes.
 const STORED_BLOCK: usize = 32_768;
 /// Up to so many datasets, words are refreshed before a change returns; a larger catalog does it in the background.
@@ -47,7 +47,7 @@ const MERGED_WHOLE: u64 = 300_000;
 pub struct Settings {
     /// Memory for changes before they are written, in bytes; at least 15 million. Default 20 million.
     pub writer_memory_bytes: usize,
-    /// Threads that fill a new index in [`Index::rebuild`], with 60 MB for each. Default 1: searches go on meanwhile.
+    /// Threads that fill a new index in [`Index::rebuild`], with 30 MB for each. Default 1: searches go on meanwhile.
     pub rebuild_threads: usize,
     /// A synonym list in place of the built-in one.
     pub synonyms: Option<String>,

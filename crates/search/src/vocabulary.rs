@@ -21,6 +21,8 @@ const GRAM_WORDS_MAX: usize = 3;
 const SUGGESTED_FROM: u32 = 3;
 /// In catalogs of more datasets, what only one of them has is left out.
 const LARGE: usize = 20_000;
+/// For each so many datasets, a word must be in one more.
+const DATASETS_FOR_EACH: usize = 50_000;
 /// Files of a dataset that are read for words in such a catalog.
 const FILES_OF_LARGE: usize = 5;
 /// Keys looked at for one prefix.
@@ -60,6 +62,8 @@ pub(crate) struct Builder {
     notes: Notes,
     /// Of a large catalog: what was met once and is no entry yet.
     once: Option<Once>,
+    /// Words and titles of fewer datasets are left out.
+    frequency_min: u32,
 }
 
 #[derive(Default)]
@@ -91,6 +95,7 @@ impl Builder {
             slugs: HashMap::new(),
             notes: Notes::default(),
             once: (documents > LARGE).then(|| Once::new(documents)),
+            frequency_min: u32::try_from(documents / DATASETS_FOR_EACH).unwrap_or(u32::MAX),
         }
     }
 
@@ -147,6 +152,9 @@ impl Builder {
         for (folded, draft) in names {
             let frequency = draft.open + draft.hidden.iter().map(|hidden| hidden.datasets).sum::<u32>();
             let kinds = draft.hidden.iter().fold(draft.kinds, |kinds, hidden| kinds | hidden.kinds);
+            if frequency < self.frequency_min && kinds & (KEYWORD | ORGANIZATION) == 0 {
+                continue;
+            }
             let suggested = kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
             if !suggested && kinds & TARGET == 0 {
                 continue;
