@@ -190,8 +190,8 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
     row("suggestions", &times, offered / times.len());
 
     let mut times = Vec::new();
-    for number in 0..records.len() {
-        let mut document = relocated(&records[number], &places, number).document(number as u128 + 1);
+    for (number, record) in records.iter().enumerate() {
+        let mut document = relocated(record, &places, number).document(number as u128 + 1);
         let word = format!("みえるか{number}");
         document.title = format!("{} {word}", document.title);
         let begin = Instant::now();
@@ -217,17 +217,23 @@ fn relocated(record: &Record, places: &[String], round: usize) -> Record {
         return record;
     }
     let place = &places[round % places.len()];
-    let stem = |name: &str| name.trim_end_matches(['市', '区', '町', '村']).to_owned();
     let (old, new) = (record.org.clone(), place.clone());
-    let renamed = |text: &str| if old.is_empty() { text.to_owned() } else { text.replace(&old, &new).replace(&stem(&old), &stem(&new)) };
-    record.title = renamed(&record.title);
-    if !record.title.contains(&stem(&new)) {
+    record.title = renamed(&record.title, &old, &new);
+    if !record.title.contains(stem(&new)) {
         record.title = format!("{new} {}", record.title);
     }
-    record.notes = record.notes.as_deref().map(renamed);
+    record.notes = record.notes.as_deref().map(|notes| renamed(notes, &old, &new));
     record.org = new.clone();
     record.id = format!("{}-{round}", record.id);
     record
+}
+
+fn renamed(text: &str, old: &str, new: &str) -> String {
+    if old.is_empty() { text.to_owned() } else { text.replace(old, new).replace(stem(old), stem(new)) }
+}
+
+fn stem(name: &str) -> &str {
+    name.trim_end_matches(['市', '区', '町', '村'])
 }
 
 /// Names of municipalities: invented of two kanji each, so that there are enough.

@@ -1,8 +1,10 @@
 //! What the index needs to know of a dataset.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use minato_catalog::DatasetState;
 use uuid::Uuid;
+
+use crate::Period;
 
 /// One dataset as it is indexed: the caller flattens names and titles into it.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,5 +62,5 @@ pub struct SearchDocument {
     /// West, south, east, north in degrees.
     pub bbox: Option<[f64; 4]>,
     /// First and last day covered.
-    pub temporal: Option<(Option<NaiveDate>, Option<NaiveDate>)>,
+    pub temporal: Option<Period>,
 }

@@ -43,6 +43,9 @@ impl Facet {
     }
 }
 
+/// First and last day, either of them open.
+pub type Period = (Option<NaiveDate>, Option<NaiveDate>);
+
 /// Conditions besides the text: values of one field are alternatives, fields must all hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Filters {
@@ -65,7 +68,7 @@ pub struct Filters {
     /// West, south, east, north: datasets whose box touches this one.
     pub bbox: Option<[f64; 4]>,
     /// First and last day: datasets whose period touches this one; one without a beginning or end is open there.
-    pub period: Option<(Option<NaiveDate>, Option<NaiveDate>)>,
+    pub period: Option<Period>,
     /// Modified at or after.
     pub modified_from: Option<DateTime<Utc>>,
     /// Modified before or at.

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use minato_app::catalog::{Dataset, Text, standard_dataset};
-use minato_app::searching::{Explanation, Facet, Filters, Fragment, Hit, SearchRequest, Sort, SortKey, SuggestionKind};
+use minato_app::searching::{Explanation, Facet, Filters, Fragment, Hit, Period, SearchRequest, Sort, SortKey, SuggestionKind};
 use minato_app::{App, Error, FoundDatasets};
 use serde::Serialize;
 use serde_json::json;
@@ -389,7 +389,7 @@ fn bbox(query: &Query) -> Result<Option<[f64; 4]>, Problem> {
     }
 }
 
-fn period(query: &Query) -> Result<Option<(Option<NaiveDate>, Option<NaiveDate>)>, Problem> {
+fn period(query: &Query) -> Result<Option<Period>, Problem> {
     let (from, to) = (query.day("temporal_from")?, query.day("temporal_to")?);
     if let (Some(from), Some(to)) = (from, to)
         && from > to
