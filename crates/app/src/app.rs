@@ -70,6 +70,9 @@ pub struct App(pub(crate) Arc<Inner>);
 /// A list of datasets that several may hold.
 pub(crate) type Datasets = Arc<Vec<Arc<Dataset>>>;
 
+/// The dataset, whether of other organizations only, and how many.
+pub(crate) type SimilarKey = (Uuid, bool, usize);
+
 pub(crate) struct Inner {
     pub(crate) settings: AppSettings,
     pub(crate) store: Store,
@@ -81,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
     pub(crate) same_standard: moka::sync::Cache<String, (u64, Datasets)>,
+    /// What the public finds like a dataset.
+    pub(crate) similar: moka::sync::Cache<SimilarKey, (u64, Arc<[Uuid]>)>,
     /// By the hash of a file.
     pub(crate) column_names: moka::sync::Cache<String, Arc<[String]>>,
     pub(crate) dataset_of_distribution: moka::sync::Cache<Uuid, (u64, Uuid)>,
@@ -127,6 +132,7 @@ impl App {
             generation,
             datasets: moka::sync::Cache::new(5_000),
             same_standard: moka::sync::Cache::new(100),
+            similar: moka::sync::Cache::new(5_000),
             column_names: moka::sync::Cache::new(5_000),
             dataset_of_distribution: moka::sync::Cache::new(5_000),
             salt: Mutex::new(None),

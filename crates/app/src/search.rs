@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use minato_catalog::{Dataset, DatasetState, Text, Viewer};
 use minato_search::{Filters, Hit, Scope, SearchRequest, SearchResults, Suggestion};
+use uuid::Uuid;
 
 use crate::App;
 use crate::dataset::DatasetListing;
@@ -87,11 +88,28 @@ impl App {
                 return Ok((others, true));
             }
         }
-        let filters = Filters { other_than: if elsewhere { vec![owner] } else { Vec::new() }, ..Filters::default() };
-        let ids = self.index()?.similar(dataset.id, &filters, &search_scope(viewer), limit).map_err(Error::from)?;
+        let ids = self.similar_ids(viewer, &dataset, elsewhere, limit)?;
         let mut datasets = self.cached_many(&ids)?;
         datasets.retain(|dataset| viewer.sees(dataset.content.organization_id, dataset.is_open()));
         Ok((datasets, false))
+    }
+
+    /// From memory for the public: every dataset page asks.
+    fn similar_ids(&self, viewer: &Viewer, dataset: &Dataset, elsewhere: bool, limit: usize) -> Result<Arc<[Uuid]>> {
+        let (generation, key) = (self.generation(), (dataset.id, elsewhere, limit));
+        if viewer.is_public()
+            && let Some((at, ids)) = self.0.similar.get(&key)
+            && at == generation
+        {
+            return Ok(ids);
+        }
+        let other_than = if elsewhere { vec![dataset.content.organization_id] } else { Vec::new() };
+        let filters = Filters { other_than, ..Filters::default() };
+        let ids: Arc<[Uuid]> = self.index()?.similar(dataset.id, &filters, &search_scope(viewer), limit)?.into();
+        if viewer.is_public() {
+            self.0.similar.insert(key, (generation, ids.clone()));
+        }
+        Ok(ids)
     }
 
     /// What one may be about to type.
