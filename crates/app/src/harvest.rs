@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource,
+    Action, Dataset, DatasetDraft, DatasetState, FieldError, HarvestCounts, HarvestItem, HarvestRecordReport, HarvestRun, HarvestSource,
     HarvestSourceDraft, HarvestStatus, HarvestedRecord, Organization, Provenance, RecordFailure, RecordOutcome, RecordState, Role, Text,
     Viewer, new_id, without_credentials,
 };
@@ -285,15 +285,17 @@ impl App {
                     record = receiver.recv() => match record {
                         None => break,
                         Some(record) => {
-                            if matches!(&record, Err(failure) if failure.remote_id.is_none()) {
-                                unnamed_failures += 1;
-                            }
                             let record = match record {
-                                Ok(record) if run.may_be_renamed(&record)? => {
-                                    held.push(record);
+                                HarvestItem::Record(record) if run.may_be_renamed(&record)? => {
+                                    held.push(*record);
                                     continue;
                                 }
-                                other => other,
+                                HarvestItem::Record(record) => Ok(*record),
+                                HarvestItem::Failure(failure) => {
+                                    unnamed_failures += usize::from(failure.remote_id.is_none());
+                                    Err(failure)
+                                }
+                                HarvestItem::Withdrawn { .. } => continue,
                             };
                             if let Some(outcome) = run.take(record)? {
                                 counts.add(outcome);

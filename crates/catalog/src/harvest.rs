@@ -1,5 +1,7 @@
 //! Harvesting: where records come from, and what became of them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,24 +12,75 @@ use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_title, check_url};
 use crate::{DatasetDraft, FieldError, RecordState, Text};
 
 /// The protocol a source speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HarvestKind {
     /// A CKAN action API.
     Ckan,
-    /// An inventory file (オープンデータ一覧), CSV.
-    OpenDataList,
-    /// A DCAT catalog in JSON-LD or Turtle.
+    /// The joint portals of DataEye: a part of CKAN's API below `/ckan_api/` or `/api/`, with numbers as ids.
+    Dataeye,
+    /// SHIRASAGI, a content management system of municipalities: `/api/package_*`.
+    Shirasagi,
+    /// A DCAT catalog in JSON-LD, Turtle or RDF/XML.
     Dcat,
+    /// A `data.json` (DCAT-US 1.1).
+    DataJson,
+    /// An inventory file (オープンデータ一覧), CSV or XLSX.
+    OpenDataList,
+    /// Pages with schema.org JSON-LD, found by the site's sitemap.
+    SchemaOrg,
+    /// A page that links to files.
+    FileList,
+    /// ArcGIS Hub, by its search API or its DCAT feed.
+    ArcgisHub,
+    /// Opendatasoft's Explore API.
+    Opendatasoft,
+    /// Socrata's catalog API.
+    Socrata,
+    /// udata, the software of data.gouv.fr.
+    Udata,
+    /// OGC CSW 2.0.2: ISO 19139 or Dublin Core records.
+    Csw,
+    /// OAI-PMH 2.0.
+    OaiPmh,
 }
 
 impl HarvestKind {
+    /// Every protocol, in the order they are offered.
+    pub const ALL: &[HarvestKind] = &[
+        HarvestKind::Ckan,
+        HarvestKind::Dataeye,
+        HarvestKind::Shirasagi,
+        HarvestKind::Dcat,
+        HarvestKind::DataJson,
+        HarvestKind::OpenDataList,
+        HarvestKind::SchemaOrg,
+        HarvestKind::FileList,
+        HarvestKind::ArcgisHub,
+        HarvestKind::Opendatasoft,
+        HarvestKind::Socrata,
+        HarvestKind::Udata,
+        HarvestKind::Csw,
+        HarvestKind::OaiPmh,
+    ];
+
     /// As stored and sent.
     pub fn as_str(self) -> &'static str {
         match self {
             HarvestKind::Ckan => "ckan",
-            HarvestKind::OpenDataList => "open_data_list",
+            HarvestKind::Dataeye => "dataeye",
+            HarvestKind::Shirasagi => "shirasagi",
             HarvestKind::Dcat => "dcat",
+            HarvestKind::DataJson => "data_json",
+            HarvestKind::OpenDataList => "open_data_list",
+            HarvestKind::SchemaOrg => "schema_org",
+            HarvestKind::FileList => "file_list",
+            HarvestKind::ArcgisHub => "arcgis_hub",
+            HarvestKind::Opendatasoft => "opendatasoft",
+            HarvestKind::Socrata => "socrata",
+            HarvestKind::Udata => "udata",
+            HarvestKind::Csw => "csw",
+            HarvestKind::OaiPmh => "oai_pmh",
         }
     }
 }
@@ -66,9 +119,36 @@ pub struct HarvestSourceDraft {
     pub url: String,
     /// Owner of the datasets: id, slug or local government code.
     pub organization: String,
-    /// Only records of this organization there (CKAN).
+    /// Only records of this organization there (CKAN and its kin, udata), or of this set (OAI-PMH).
     #[serde(default)]
     pub remote_organization: Option<String>,
+    /// Which links of a page are files (`file_list`): a regular expression over the whole address. All files of known formats when absent.
+    #[serde(default)]
+    pub link_pattern: Option<String>,
+    /// The licence of records that name none: an id of ours.
+    #[serde(default)]
+    pub default_licence: Option<String>,
+    /// When to run: five fields of cron in Japan's time, or `@nightly`, which spreads sources over the night. Only on demand when absent.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// Paused sources keep their datasets and are not run, neither by schedule nor on demand.
+    #[serde(default)]
+    pub paused: bool,
+    /// Which source is believed when two have the same dataset: the lowest rank, then the older source.
+    #[serde(default = "default_rank")]
+    pub rank: i64,
+    /// What becomes of a record that the source made private again.
+    #[serde(default)]
+    pub private_again: PrivateAgain,
+    /// Whether files are copied here, so that they outlive the source.
+    #[serde(default)]
+    pub mirror: bool,
+    /// What this source's own words mean here.
+    #[serde(default)]
+    pub mapping: HarvestMapping,
+    /// Who is told when a run needs a person.
+    #[serde(default)]
+    pub notify: HarvestNotify,
     /// Complete runs a record must be absent from before it is archived.
     #[serde(default = "default_missing_runs")]
     pub missing_runs_max: i64,
@@ -80,6 +160,54 @@ pub struct HarvestSourceDraft {
     pub sweep_percent_max: i64,
 }
 
+/// What becomes of a record that is there but not public any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateAgain {
+    /// Withdrawn in the same run: somebody decided that it should not be seen.
+    #[default]
+    Archive,
+    /// Like an absent record: suspect, then grace.
+    Absent,
+}
+
+/// What a source's own words mean here: its spelling to our id.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HarvestMapping {
+    /// To ids of licences.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub licences: BTreeMap<String, String>,
+    /// To ids of themes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub themes: BTreeMap<String, String>,
+    /// To formats such as `CSV`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub formats: BTreeMap<String, String>,
+    /// To ids of update frequencies such as `annual`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub frequencies: BTreeMap<String, String>,
+    /// To local government codes of six digits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub areas: BTreeMap<String, String>,
+}
+
+/// Who is told when a run needs a person. Nobody when both are absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HarvestNotify {
+    /// A mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// An address that takes the report as JSON by POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+fn default_rank() -> i64 {
+    100
+}
+
 fn default_missing_runs() -> i64 {
     2
 }
@@ -89,6 +217,31 @@ fn default_sweep_percent() -> i64 {
 }
 
 impl HarvestSourceDraft {
+    /// A source with the usual policy.
+    pub fn new(slug: impl Into<String>, kind: HarvestKind, url: impl Into<String>, organization: impl Into<String>) -> Self {
+        let slug = slug.into();
+        HarvestSourceDraft {
+            title: slug.clone(),
+            slug,
+            kind,
+            url: url.into(),
+            organization: organization.into(),
+            remote_organization: None,
+            link_pattern: None,
+            default_licence: None,
+            schedule: None,
+            paused: false,
+            rank: default_rank(),
+            private_again: PrivateAgain::default(),
+            mirror: false,
+            mapping: HarvestMapping::default(),
+            notify: HarvestNotify::default(),
+            missing_runs_max: default_missing_runs(),
+            grace_days: 0,
+            sweep_percent_max: default_sweep_percent(),
+        }
+    }
+
     /// What is wrong with it; empty when nothing is.
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
@@ -263,6 +416,31 @@ pub struct HarvestedRecord {
     pub draft: DatasetDraft,
     /// Values that had no equal here and were kept or dropped.
     pub notices: Vec<Text>,
+}
+
+/// What a run meets, one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HarvestItem {
+    /// A record.
+    Record(Box<HarvestedRecord>),
+    /// A record that could not be fetched or converted.
+    Failure(RecordFailure),
+    /// A record that the source itself says is not for the public any more.
+    Withdrawn {
+        /// Its id at the source.
+        remote_id: String,
+        /// What the source says.
+        cause: Withdrawal,
+    },
+}
+
+/// Why a source does not show a record it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It is private, or a draft.
+    Private,
+    /// It was deleted.
+    Deleted,
 }
 
 /// A record that could not be fetched or converted.

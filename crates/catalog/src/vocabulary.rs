@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::address::with_credentials;
-use crate::{FieldError, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes};
+use crate::{
+    FieldError, Frequency, HarvestMapping, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes, find_frequency,
+    normalize_format,
+};
 
 /// Longest title accepted, in characters.
 pub const TITLE_LENGTH_MAX: usize = 500;
@@ -33,6 +36,9 @@ pub struct Vocabulary {
     pub themes: BTreeMap<String, ThemeDraft>,
     licence_by_spelling: HashMap<String, String>,
     theme_by_spelling: HashMap<String, String>,
+    frequency_by_spelling: HashMap<String, &'static Frequency>,
+    format_by_spelling: HashMap<String, String>,
+    area_by_spelling: HashMap<String, String>,
 }
 
 impl Vocabulary {
@@ -65,6 +71,50 @@ impl Vocabulary {
     /// The lists a new catalog starts with.
     pub fn built_in() -> Self {
         Vocabulary::new(built_in_licences(), built_in_themes())
+    }
+
+    /// The same lists with what one source's own words mean. Ids that are not in the lists have no effect.
+    pub fn with_mapping(&self, mapping: &HarvestMapping) -> Vocabulary {
+        let mut vocabulary = self.clone();
+        for (spelling, id) in &mapping.licences {
+            if let Some(id) = self.find_licence(id) {
+                vocabulary.licence_by_spelling.insert(fold(spelling), id.to_owned());
+            }
+        }
+        for (spelling, id) in &mapping.themes {
+            if let Some(id) = self.find_theme(id) {
+                vocabulary.theme_by_spelling.insert(fold(spelling), id.to_owned());
+            }
+        }
+        for (spelling, id) in &mapping.frequencies {
+            if let Some(frequency) = find_frequency(id) {
+                vocabulary.frequency_by_spelling.insert(fold(spelling), frequency);
+            }
+        }
+        for (spelling, format) in &mapping.formats {
+            if let Some(format) = normalize_format(format) {
+                vocabulary.format_by_spelling.insert(fold(spelling), format);
+            }
+        }
+        for (spelling, code) in &mapping.areas {
+            vocabulary.area_by_spelling.insert(fold(spelling), code.clone());
+        }
+        vocabulary
+    }
+
+    /// The update frequency a publisher means by an id, a code or a spelling.
+    pub fn find_frequency(&self, text: &str) -> Option<&'static Frequency> {
+        self.frequency_by_spelling.get(&fold(text)).copied().or_else(|| find_frequency(text))
+    }
+
+    /// The format a publisher's word means; see [`normalize_format`].
+    pub fn normalize_format(&self, text: &str) -> Option<String> {
+        self.format_by_spelling.get(&fold(text)).cloned().or_else(|| normalize_format(text))
+    }
+
+    /// The local government code that a source's word for an area stands for.
+    pub fn find_area(&self, text: &str) -> Option<&str> {
+        self.area_by_spelling.get(&fold(text)).map(String::as_str)
     }
 
     /// The licence a publisher means by an id, title, alias or URL.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use minato_catalog::{
-    ContactPoint, DatasetDraft, DistributionDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, find_frequency,
-    is_local_government_code, jst_day, normalize_format, parse_day, parse_moment, standard_dataset,
+    ContactPoint, DatasetDraft, DistributionDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
+    is_local_government_code, jst_day, parse_day, parse_moment, standard_dataset,
 };
 use oxrdf::{NamedNodeRef, NamedOrBlankNode, Term};
 use url::Url;
@@ -271,7 +271,7 @@ impl Reader<'_> {
             .map(|text| text.split_once("/media-types/").map_or(text.as_str(), |(_, name)| name).to_owned())
             .map(|text| if text.contains("://") { text.rsplit(['/', '#']).next().unwrap_or_default().to_owned() } else { text })
             .or_else(|| draft.media_type.clone())
-            .and_then(|text| normalize_format(&text));
+            .and_then(|text| self.vocabulary.normalize_format(&text));
         draft.byte_size = self.graph.first(node, &[DCAT_BYTE_SIZE]).and_then(|term| self.text(term)).and_then(|text| whole_number(&text));
         draft.issued = self.moment(node, DCT_ISSUED, "dct:issued", notices).map(jst_day);
         draft.modified = self.moment(node, DCT_MODIFIED, "dct:modified", notices);
@@ -418,7 +418,7 @@ impl Reader<'_> {
     fn frequency(&self, node: &NamedOrBlankNode, draft: &mut DatasetDraft, notices: &mut Vec<Text>) {
         let Some(term) = self.graph.first(node, &[DCT_FREQUENCY]) else { return };
         let spellings = [self.iri_or_label(term), self.label(term)];
-        let found = spellings.iter().flatten().find_map(|text| find_frequency(text));
+        let found = spellings.iter().flatten().find_map(|text| self.vocabulary.find_frequency(text));
         match (found, spellings.into_iter().flatten().next()) {
             (Some(frequency), _) => draft.accrual_periodicity = Some(frequency.id.to_owned()),
             (None, Some(text)) => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, is_slug,
-    jst_day, parse_day,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, Withdrawal,
+    is_slug, jst_day, parse_day,
 };
 use minato_dcat::{bounding_box, language_code};
 use serde_json::{Map, Value};
@@ -92,7 +92,7 @@ async fn search(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabu
         for (index, package) in records.iter().enumerate() {
             match site.convert(package, vocabulary, &format!("package_search #{}", start + index)) {
                 Converted::Record(record) => run.send(*record).await?,
-                Converted::NotPublic(id) => run.skip(&id),
+                Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
             }
         }
         start += records.len();
@@ -153,7 +153,7 @@ async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabula
         }
         match site.convert(&package, vocabulary, name) {
             Converted::Record(record) => run.send(*record).await?,
-            Converted::NotPublic(id) => run.skip(&id),
+            Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
         }
     }
     Ok(End { reported: None, doubt: None })
@@ -406,7 +406,7 @@ impl<'a> Site<'a> {
         let mut extras = BTreeMap::new();
         let (name, name_en) = translated(fields, "name");
         let url = text(fields, "url");
-        let format = some(text(fields, "format")).and_then(|word| crate::convert::format(&word));
+        let format = some(text(fields, "format")).and_then(|word| crate::convert::format(record.vocabulary, &word));
         let media_type = some(or(text(fields, "mimetype"), || text(fields, "mediaType"))).filter(|text| text.contains('/'));
         let address = record.address("url", &url, Some(&self.base), Some(&mut extras));
         // A web page or an API leads to data and is none.

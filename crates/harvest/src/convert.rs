@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    DatasetDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, find_frequency, frequency,
-    normalize_format, parse_moment,
+    DatasetDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, frequency, parse_moment,
 };
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
@@ -94,7 +93,7 @@ impl<'a> Record<'a> {
         if text.is_empty() {
             return;
         }
-        if let Some(frequency) = find_frequency(text).or_else(|| counted_frequency(text)) {
+        if let Some(frequency) = self.vocabulary.find_frequency(text).or_else(|| counted_frequency(text)) {
             self.draft.accrual_periodicity = Some(frequency.id.to_owned());
             return;
         }
@@ -182,8 +181,8 @@ pub(crate) fn usable_url(text: &str, base: Option<&Url>) -> Option<String> {
 }
 
 /// The format that a publisher's word means. `EXE` is how some write Excel; of a file name it is what it says.
-pub(crate) fn format(word: &str) -> Option<String> {
-    normalize_format(word).map(|format| if format == "EXE" { "XLSX".to_owned() } else { format })
+pub(crate) fn format(vocabulary: &Vocabulary, word: &str) -> Option<String> {
+    vocabulary.normalize_format(word).map(|format| if format == "EXE" { "XLSX".to_owned() } else { format })
 }
 
 /// How column names and words are compared: NFKC, lower case, without white space, `_` and brackets, one kind of long dash.
@@ -245,7 +244,7 @@ mod tests {
 
     #[test]
     fn exe_is_excel_as_a_word_only() {
-        assert_eq!(format("EXE").as_deref(), Some("XLSX"));
+        assert_eq!(format(&Vocabulary::built_in(), "EXE").as_deref(), Some("XLSX"));
         assert_eq!(minato_catalog::format_of_file_name("setup.exe").as_deref(), Some("EXE"));
     }
 

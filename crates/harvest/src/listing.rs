@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use minato_catalog::{HarvestedRecord, RecordFailure, Text};
+use minato_catalog::{HarvestItem, HarvestedRecord, RecordFailure, Text, Withdrawal};
 use tokio::sync::mpsc::Sender;
 
 /// How a source's listing was read. Only after [`Listing::Complete`] may an absent record be taken for a withdrawn one.
@@ -57,14 +57,14 @@ pub(crate) struct End {
 
 /// The records of a run on their way out.
 pub(crate) struct Run {
-    records: Sender<Result<HarvestedRecord, RecordFailure>>,
+    records: Sender<HarvestItem>,
     seen: HashSet<String>,
     /// Failures whose record could not be told; any known record may be meant.
     nameless: u64,
 }
 
 impl Run {
-    pub(crate) fn new(records: Sender<Result<HarvestedRecord, RecordFailure>>) -> Self {
+    pub(crate) fn new(records: Sender<HarvestItem>) -> Self {
         Run { records, seen: HashSet::new(), nameless: 0 }
     }
 
@@ -73,9 +73,12 @@ impl Run {
         self.seen.len() as u64 + self.nameless
     }
 
-    /// Notes a record that is there but not for the catalog (private, deleted). It counts, and is absent for the caller.
-    pub(crate) fn skip(&mut self, remote_id: &str) {
-        self.seen.insert(remote_id.to_owned());
+    /// Says that a record is there but not for the catalog (private, deleted). It counts among those met.
+    pub(crate) async fn withdrawn(&mut self, remote_id: &str, cause: Withdrawal) -> Result<(), Stop> {
+        if !self.seen.insert(remote_id.to_owned()) {
+            return Ok(());
+        }
+        self.records.send(HarvestItem::Withdrawn { remote_id: remote_id.to_owned(), cause }).await.map_err(|_| Stop::Closed)
     }
 
     /// Sends a record or failure, waiting until it is taken. A record with an id met before is not sent again.
@@ -89,7 +92,11 @@ impl Run {
             Some(_) => {}
             None => self.nameless += 1,
         }
-        self.records.send(record).await.map_err(|_| Stop::Closed)
+        let item = match record {
+            Ok(record) => HarvestItem::Record(Box::new(record)),
+            Err(failure) => HarvestItem::Failure(failure),
+        };
+        self.records.send(item).await.map_err(|_| Stop::Closed)
     }
 
     /// The verdict over the whole run.

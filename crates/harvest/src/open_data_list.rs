@@ -451,11 +451,14 @@ impl Inventory {
                 "ライセンスが 1 列左（ファイル形式の列）に入力されていたため、読み替えました。列のずれを直してください。",
                 "the licence stood one column to the left, under the format, and was read from there; mend the shifted columns",
             );
-            let format = if formats(licence).is_empty() { "" } else { licence };
+            let format = if formats(record.vocabulary, licence).is_empty() { "" } else { licence };
             let licence = record.licence(&[self.cell(row, C::Format)]);
             return (licence, format.to_owned());
         }
-        if format.is_empty() && !status.is_empty() && formats(status).iter().all(|format| KNOWN_FORMATS.contains(&format.as_str())) {
+        if format.is_empty()
+            && !status.is_empty()
+            && formats(record.vocabulary, status).iter().all(|format| KNOWN_FORMATS.contains(&format.as_str()))
+        {
             record.notice(
                 "ファイル形式が「ファイル_ステータス」の列に入力されていたため、読み替えました。列のずれを直してください。",
                 "the format stood under ファイル_ステータス and was read from there; mend the shifted columns",
@@ -490,7 +493,7 @@ impl Inventory {
                 address => access_url = address,
             }
         }
-        let formats = formats(format);
+        let formats = formats(record.vocabulary, format);
         let size = cell(C::FileSize);
         let byte_size = byte_size(size);
         if byte_size.is_none() && !size.is_empty() {
@@ -613,11 +616,11 @@ fn narrow(text: &str) -> String {
 }
 
 /// `CSV,　HTML`, `pdf;xls`, `pdf・xls(x)` → short names, without repetition.
-fn formats(text: &str) -> Vec<String> {
+fn formats(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || ",，、､;；・/／".contains(c)) {
         let word = word.nfkc().collect::<String>().to_lowercase().replace("xls(x)", "xlsx").replace("doc(x)", "docx");
-        if let Some(format) = crate::convert::format(&word)
+        if let Some(format) = crate::convert::format(vocabulary, &word)
             && !found.contains(&format)
         {
             found.push(format);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use minato_catalog::{HarvestKind, HarvestSourceDraft, HarvestedRecord, RecordFailure, Vocabulary};
+use minato_catalog::{HarvestItem, HarvestKind, HarvestSourceDraft, HarvestedRecord, RecordFailure, Vocabulary, Withdrawal};
 use minato_harvest::{AllowAddress, Client, ClientSettings, Listing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -133,6 +133,7 @@ pub(crate) struct Outcome {
     pub(crate) listing: Listing,
     pub(crate) records: Vec<HarvestedRecord>,
     pub(crate) failures: Vec<RecordFailure>,
+    pub(crate) withdrawn: Vec<(String, Withdrawal)>,
 }
 
 impl Outcome {
@@ -156,17 +157,7 @@ impl Outcome {
 }
 
 pub(crate) fn source(kind: HarvestKind, url: &str) -> HarvestSourceDraft {
-    HarvestSourceDraft {
-        slug: "stub".into(),
-        title: "Stub".into(),
-        kind,
-        url: url.into(),
-        organization: "kure".into(),
-        remote_organization: None,
-        missing_runs_max: 2,
-        grace_days: 0,
-        sweep_percent_max: 20,
-    }
+    HarvestSourceDraft::new("stub", kind, url, "kure")
 }
 
 pub(crate) async fn harvest_with(source: &HarvestSourceDraft, settings: ClientSettings) -> Outcome {
@@ -175,17 +166,18 @@ pub(crate) async fn harvest_with(source: &HarvestSourceDraft, settings: ClientSe
     let vocabulary = Vocabulary::built_in();
     let reading = minato_harvest::run(source, &client, &vocabulary, records);
     let collecting = async {
-        let (mut records, mut failures) = (Vec::new(), Vec::new());
+        let (mut records, mut failures, mut withdrawn) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(record) = received.recv().await {
             match record {
-                Ok(record) => records.push(record),
-                Err(failure) => failures.push(failure),
+                HarvestItem::Record(record) => records.push(*record),
+                HarvestItem::Failure(failure) => failures.push(failure),
+                HarvestItem::Withdrawn { remote_id, cause } => withdrawn.push((remote_id, cause)),
             }
         }
-        (records, failures)
+        (records, failures, withdrawn)
     };
-    let (listing, (records, failures)) = tokio::join!(reading, collecting);
-    Outcome { listing, records, failures }
+    let (listing, (records, failures, withdrawn)) = tokio::join!(reading, collecting);
+    Outcome { listing, records, failures, withdrawn }
 }
 
 pub(crate) async fn harvest(kind: HarvestKind, stub: &Stub, path: &str) -> Outcome {
