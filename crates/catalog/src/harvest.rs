@@ -8,8 +8,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organization::check_slug;
-use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_title, check_url};
-use crate::{DatasetDraft, FieldError, RecordState, Text};
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_count, check_email, check_length, check_text, check_title, check_url};
+use crate::{DatasetDraft, FieldError, RecordState, Schedule, Text, find_frequency, is_local_government_code, normalize_format};
+
+/// Longest pattern of links, in characters.
+const LINK_PATTERN_LENGTH_MAX: usize = 1_000;
+/// Most spellings of one kind that a source may map.
+const MAPPING_MAX: usize = 2_000;
 
 /// The protocol a source speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -256,11 +261,21 @@ impl HarvestSourceDraft {
                 "/url must be an http or https URL; nothing else is harvested",
             ));
         }
+        if let Some(schedule) = &self.schedule {
+            errors.extend(Schedule::parse(schedule, &self.slug).err());
+        }
+        self.check_mapping(&mut errors);
+        check_text(&mut errors, "/link_pattern", self.link_pattern.as_deref(), LINK_PATTERN_LENGTH_MAX);
+        check_email(&mut errors, "/notify/email", self.notify.email.as_deref());
+        if self.notify.webhook.is_some() {
+            check_url(&mut errors, "/notify/webhook", self.notify.webhook.as_deref());
+        }
         check_text(&mut errors, "/remote_organization", self.remote_organization.as_deref(), TITLE_LENGTH_MAX);
         for (field, value, max) in [
             ("/missing_runs_max", self.missing_runs_max, 1000),
             ("/grace_days", self.grace_days, 3650),
             ("/sweep_percent_max", self.sweep_percent_max, 100),
+            ("/rank", self.rank, 10_000),
         ] {
             if !(0..=max).contains(&value) {
                 errors.push(FieldError::new(
@@ -272,6 +287,38 @@ impl HarvestSourceDraft {
             }
         }
         errors
+    }
+
+    /// Whether what a source's words are mapped to exists. Licences and themes are the catalog's own and checked there.
+    fn check_mapping(&self, errors: &mut Vec<FieldError>) {
+        let mapping = &self.mapping;
+        for (list, spellings) in [
+            ("licences", &mapping.licences),
+            ("themes", &mapping.themes),
+            ("formats", &mapping.formats),
+            ("frequencies", &mapping.frequencies),
+            ("areas", &mapping.areas),
+        ] {
+            check_count(errors, &format!("/mapping/{list}"), spellings.len(), MAPPING_MAX);
+            for (spelling, target) in spellings.iter().take(MAPPING_MAX) {
+                let field = format!("/mapping/{list}/{}", crate::error::escaped(spelling));
+                check_length(errors, &field, spelling, TITLE_LENGTH_MAX);
+                let known = match list {
+                    "frequencies" => find_frequency(target).is_some(),
+                    "formats" => normalize_format(target).is_some(),
+                    "areas" => is_local_government_code(target),
+                    _ => !target.trim().is_empty(),
+                };
+                if !known {
+                    let see = match list {
+                        "frequencies" => "GET /api/v1/frequencies",
+                        "areas" => "a local government code of six digits, such as 342025",
+                        _ => "a format such as CSV",
+                    };
+                    errors.push(FieldError::unknown_value(&field, target, see));
+                }
+            }
+        }
     }
 }
 
@@ -352,6 +399,8 @@ pub enum HarvestStatus {
     Incomplete,
     /// Nothing could be read.
     Failed,
+    /// Stopped by somebody; what was read is here and nothing was deleted.
+    Canceled,
 }
 
 impl HarvestStatus {
@@ -363,6 +412,7 @@ impl HarvestStatus {
             HarvestStatus::Complete => "complete",
             HarvestStatus::Incomplete => "incomplete",
             HarvestStatus::Failed => "failed",
+            HarvestStatus::Canceled => "canceled",
         }
     }
 }
