@@ -374,6 +374,11 @@ pub struct HarvestCounts {
 impl HarvestCounts {
     /// Counts one more record.
     pub fn add(&mut self, outcome: RecordOutcome) {
+        self.add_many(outcome, 1);
+    }
+
+    /// Counts more records with the same outcome.
+    pub fn add_many(&mut self, outcome: RecordOutcome, count: i64) {
         *match outcome {
             RecordOutcome::Added => &mut self.added,
             RecordOutcome::Updated => &mut self.updated,
@@ -381,7 +386,7 @@ impl HarvestCounts {
             RecordOutcome::Suspect => &mut self.suspect,
             RecordOutcome::Archived => &mut self.archived,
             RecordOutcome::Failed => &mut self.failed,
-        } += 1;
+        } += count;
     }
 }
 
@@ -449,6 +454,111 @@ pub struct HarvestRecordReport {
     pub cause: Option<Text>,
     /// The dataset it is here.
     pub dataset_id: Option<Uuid>,
+    /// The record as it came, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// What is to be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Two datasets of different sources are, or may be, the same.
+    Duplicate,
+    /// A record is, or may be, one that had another id before.
+    Moved,
+    /// A run would withdraw so many records that a person should look first.
+    Sweep,
+}
+
+impl DecisionKind {
+    /// As stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Duplicate => "duplicate",
+            DecisionKind::Moved => "moved",
+            DecisionKind::Sweep => "sweep",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(text: &str) -> Option<DecisionKind> {
+        [DecisionKind::Duplicate, DecisionKind::Moved, DecisionKind::Sweep].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How a decision stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionState {
+    /// Nobody has decided. Two datasets found to be the same are treated as such meanwhile; a sweep waits.
+    Open,
+    /// Yes: they are the same, the record has moved, the records may go.
+    Accepted,
+    /// No. It is not asked again.
+    Rejected,
+}
+
+impl DecisionState {
+    /// As stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionState::Open => "open",
+            DecisionState::Accepted => "accepted",
+            DecisionState::Rejected => "rejected",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(text: &str) -> Option<DecisionState> {
+        [DecisionState::Open, DecisionState::Accepted, DecisionState::Rejected].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// Something that harvesting leaves to staff, or that they decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HarvestDecision {
+    /// Id.
+    pub id: Uuid,
+    /// What is to be decided.
+    pub kind: DecisionKind,
+    /// The source in whose run it came up.
+    pub source_id: Uuid,
+    /// What it is about, unique for each kind.
+    pub subject: String,
+    /// The dataset in question.
+    pub dataset_id: Option<Uuid>,
+    /// The dataset it is compared with.
+    pub other_id: Option<Uuid>,
+    /// How it stands.
+    pub state: DecisionState,
+    /// Why it is asked.
+    pub reason: Text,
+    /// When it came up.
+    pub created: DateTime<Utc>,
+    /// When it was decided.
+    pub decided: Option<DateTime<Utc>>,
+    /// By whom.
+    pub decided_by: Option<String>,
+}
+
+/// A field of a harvested dataset that was corrected here and stays so, whatever the source says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Correction {
+    /// The dataset.
+    pub dataset_id: Uuid,
+    /// JSON pointer into the draft form, such as `/title` or `/distributions/{id}/title`.
+    pub path: String,
+    /// The value here.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+    /// The value at the source when it was corrected.
+    #[schema(value_type = Object)]
+    pub base: serde_json::Value,
+    /// Who corrected it.
+    pub actor: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A record as fetched and converted.

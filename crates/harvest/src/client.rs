@@ -149,6 +149,20 @@ impl Client {
         }
     }
 
+    /// Sends JSON to an address that somebody gave for reports. Neither retried nor redirected; any status but 2xx is an error.
+    pub async fn post_json(&self, url: &str, body: &serde_json::Value) -> Result<(), Error> {
+        let url = Url::parse(url.trim()).map_err(|_| Error::InvalidUrl { url: clip(url) })?;
+        self.check_literal_address(&url)?;
+        self.wait_for_turn(&url).await;
+        let port = url.port_or_known_default().unwrap_or(0);
+        let client = self.inner.by_port.get(&port).unwrap_or(&self.inner.other_ports);
+        let response = client.post(url.clone()).json(body).send().await.map_err(|error| request_error(&url, error))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(Error::Status { url: shown(&url), status: status.as_u16() }),
+        }
+    }
+
     async fn attempt(&self, start: &Url, accept: &str) -> Result<Fetched, Failure> {
         let settings = &self.inner.settings;
         let mut url = start.clone();
