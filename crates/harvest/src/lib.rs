@@ -12,7 +12,7 @@ mod listing;
 mod open_data_list;
 
 pub use address::AllowAddress;
-pub use client::{Client, ClientSettings, Fetched};
+pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
 pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;

@@ -1,6 +1,7 @@
+use std::io::Read;
 use std::time::{Duration, Instant};
 
-use minato_harvest::{Client, ClientSettings, Error};
+use minato_harvest::{Answer as Fresh, Client, ClientSettings, Error, Request};
 
 use crate::stub::{Answer, Stub, ok, redirect, status};
 
@@ -187,4 +188,65 @@ async fn passwords_in_addresses_are_not_shown() {
     let error = get(stub.settings(), &format!("http://user:geheim@127.0.0.1:{}/a", stub.port)).await.unwrap_err();
     assert!(!error.to_string().contains("geheim") && !error.text().ja.contains("geheim"), "{error}");
     assert!(error.text().ja.contains("404"));
+}
+
+#[tokio::test]
+async fn a_listing_may_go_to_disk() {
+    let stub = Stub::start(|asked| match asked.path.as_str() {
+        "/large" => ok("text/csv", vec![b'x'; 100_000]),
+        "/cut" => Answer { claimed_length: Some(100), ..ok("text/csv", "cut off") },
+        "/page" => crate::stub::html(),
+        _ => Answer { headers: vec![("Link", "<?page=2>; rel=next".into()), ("ETag", "\"1\"".into())], ..ok("text/csv", "") },
+    })
+    .await;
+    let client = Client::new(stub.settings()).unwrap();
+    let mut spooled = client.spool(&stub.url("/large"), "text/csv").await.unwrap();
+    let mut body = Vec::new();
+    spooled.file.read_to_end(&mut body).unwrap();
+    assert_eq!((body.len(), spooled.length, spooled.head().len(), spooled.is_html()), (100_000, 100_000, 4096, false));
+    assert!(client.spool(&stub.url("/page"), "*/*").await.unwrap().is_html());
+    let linked = client.spool(&stub.url("/list"), "*/*").await.unwrap();
+    assert_eq!((linked.next.unwrap().as_str(), linked.etag.as_deref()), (stub.url("/list?page=2").as_str(), Some("\"1\"")));
+    assert!(matches!(client.spool(&stub.url("/cut"), "*/*").await, Err(Error::Connection { .. })));
+    let narrow = Client::new(ClientSettings { body_bytes_max: 99_999, ..stub.settings() }).unwrap();
+    assert!(matches!(narrow.spool(&stub.url("/large"), "*/*").await, Err(Error::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn another_attempt_begins_with_an_empty_file() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let count = AtomicUsize::new(0);
+    let stub = Stub::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer { claimed_length: Some(100), ..ok("text/csv", "cut off") },
+        _ => ok("text/csv", "whole"),
+    })
+    .await;
+    let mut spooled = Client::new(stub.settings()).unwrap().spool(&stub.url("/"), "*/*").await.unwrap();
+    let mut body = String::new();
+    spooled.file.read_to_string(&mut body).unwrap();
+    assert_eq!((body.as_str(), spooled.head(), spooled.length), ("whole", &b"whole"[..], 5));
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_sent_again() {
+    let stub = Stub::start(|asked| {
+        let head = asked.head.to_lowercase();
+        let known = head.contains("if-none-match: w/\"7\"") || head.contains("if-modified-since: mon, 01 apr 2024 00:00:00 gmt");
+        let headers = vec![("ETag", "W/\"7\"".to_owned()), ("Last-Modified", "Mon, 01 Apr 2024 00:00:00 GMT".to_owned())];
+        if known { Answer { headers, ..status(304) } } else { Answer { headers, ..ok("text/csv", "a") } }
+    })
+    .await;
+    let client = Client::new(stub.settings()).unwrap();
+    let unknown = Request { accept: "text/csv", etag: None, last_modified: None };
+    let Fresh::Changed(first) = client.fetch(&stub.url("/"), &unknown).await.unwrap() else { panic!() };
+    for known in [Request { etag: first.etag.as_deref(), ..unknown }, Request { last_modified: first.last_modified.as_deref(), ..unknown }]
+    {
+        assert!(matches!(client.fetch(&stub.url("/"), &known).await.unwrap(), Fresh::NotModified));
+    }
+    let other = Request { etag: Some("\"6\""), ..unknown };
+    assert!(matches!(client.fetch(&stub.url("/"), &other).await.unwrap(), Fresh::Changed(_)));
+
+    let odd = Stub::start(|_| status(304)).await;
+    let error = Client::new(odd.settings()).unwrap().fetch(&odd.url("/"), &unknown).await.unwrap_err();
+    assert_eq!(error.status(), Some(304), "nobody asked for that");
 }
