@@ -532,8 +532,12 @@ fn is_redirect(status: StatusCode) -> bool {
 
 fn redirect_target(url: &Url, response: &Response) -> Result<Url, Error> {
     let location = response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let target = location.and_then(|location| url.join(&location).ok());
-    let mut target = target.ok_or_else(|| Error::BadRedirect { url: shown(url) })?;
+    location.and_then(|location| redirected(url, &location).transpose()).unwrap_or_else(|| Err(Error::BadRedirect { url: shown(url) }))
+}
+
+/// Where a `Location` leads; `None` when it is no address.
+fn redirected(url: &Url, location: &str) -> Result<Option<Url>, Error> {
+    let Ok(mut target) = url.join(location.trim()) else { return Ok(None) };
     // Whoever sits between could have sent this redirect to a page of his own.
     if url.scheme() == "https" && target.scheme() == "http" {
         return Err(Error::Downgrade { url: shown(url), target: shown(&target) });
@@ -543,7 +547,7 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Url, Error> {
         let _ = target.set_username("");
         let _ = target.set_password(None);
     }
-    Ok(target)
+    Ok(Some(target))
 }
 
 /// Seconds, or a date.
@@ -585,6 +589,47 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(next_link(header).as_deref(), next, "{header}");
+        }
+    }
+
+    #[test]
+    fn redirects_keep_secrets_and_encryption() {
+        let from = |url: &str, to: &str| redirected(&Url::parse(url).unwrap(), to).map(|target| target.map(String::from));
+        for (url, to, target) in [
+            ("http://u:p@e.jp/a", "b", Some("http://u:p@e.jp/b")),
+            ("http://u:p@e.jp/a", "//other.jp/b", Some("http://other.jp/b")),
+            ("http://u:p@e.jp/a", "https://e.jp/b", Some("https://e.jp/b")),
+            ("http://u:p@e.jp/a", "http://x:y@other.jp/", Some("http://other.jp/")),
+            ("http://u:p@e.jp/a", "http://e.jp:8080/", Some("http://e.jp:8080/")),
+            ("https://e.jp/a", "https://e.jp/ b ", Some("https://e.jp/%20b")),
+            ("https://e.jp/a", "https://", None),
+        ] {
+            assert_eq!(from(url, to).unwrap().as_deref(), target, "{url} {to}");
+        }
+        let error = from("https://e.jp/a", "http://u:p@e.jp/b").unwrap_err();
+        assert!(matches!(&error, Error::Downgrade { target, .. } if target == "http://e.jp/b"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_host_is_asked_by_few_at_once_and_at_a_pace() {
+        let client = |host_interval| Client::new(ClientSettings { host_interval, ..ClientSettings::default() }).unwrap();
+        let turn = |client: &Client, url: &str| {
+            let (client, url) = (client.clone(), Url::parse(url).unwrap());
+            async move { tokio::time::timeout(Duration::from_millis(50), client.wait_for_turn(&url)).await.ok() }
+        };
+        let fast = client(Duration::ZERO);
+        let first = turn(&fast, "https://e.jp/a").await.unwrap();
+        let _second = turn(&fast, "https://E.jp.:8443/b").await.unwrap();
+        assert!(turn(&fast, "https://e.jp/c").await.is_none(), "two are enough");
+        assert!(turn(&fast, "https://other.jp/").await.is_some());
+        drop(first);
+        assert!(turn(&fast, "https://e.jp/c").await.is_some());
+
+        let slow = client(Duration::from_secs(60));
+        assert!(turn(&slow, "https://e.jp/a").await.is_some());
+        assert!(turn(&slow, "https://e.jp/b").await.is_none(), "too soon");
+        for _ in 0..5 {
+            assert!(turn(&slow, "http://127.0.0.1/").await.is_some_and(|connection| connection.is_none()));
         }
     }
 }
