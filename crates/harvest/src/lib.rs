@@ -13,7 +13,7 @@ mod open_data_list;
 mod sameness;
 
 pub use address::AllowAddress;
-pub use client::{Client, ClientSettings, Fetched};
+pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
 pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;

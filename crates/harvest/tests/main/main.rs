@@ -7,3 +7,4 @@ mod client;
 mod dcat;
 mod open_data_list;
 mod stub;
+mod workbook;
