@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use minato_catalog::{
-    DatasetDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Text, URL_LENGTH_MAX, Vocabulary, frequency, parse_moment,
+    DatasetDraft, DistributionDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Spatial, Temporal, Text, URL_LENGTH_MAX,
+    Vocabulary, frequency, is_local_government_code, jst_day, parse_day, parse_moment,
 };
+use minato_dcat::{bounding_box, language_code};
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
@@ -87,13 +89,31 @@ impl<'a> Record<'a> {
         (None, Some(spellings.join(" ")))
     }
 
+    /// Takes the licence that all files have in common for the dataset's, where that has none: some software knows licences of files only.
+    pub(crate) fn lift_licence(&mut self) {
+        let Some(distributions) = self.draft.distributions.as_mut().filter(|distributions| !distributions.is_empty()) else { return };
+        if self.draft.licence.is_some() || self.draft.licence_text.is_some() {
+            return;
+        }
+        let of = |distribution: &DistributionDraft| (distribution.licence.clone(), distribution.extras.get("licence_text").cloned());
+        let common = of(&distributions[0]);
+        if distributions.iter().all(|distribution| of(distribution) == common) {
+            for distribution in distributions {
+                distribution.licence = None;
+                distribution.extras.remove("licence_text");
+            }
+            (self.draft.licence, self.draft.licence_text) = common;
+        }
+    }
+
     /// The update frequency; an unknown one is kept among the extras.
     pub(crate) fn frequency(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
         }
-        if let Some(frequency) = self.vocabulary.find_frequency(text).or_else(|| counted_frequency(text)) {
+        let found = self.vocabulary.find_frequency(text).or_else(|| counted_frequency(text)).or_else(|| repeated_frequency(text));
+        if let Some(frequency) = found {
             self.draft.accrual_periodicity = Some(frequency.id.to_owned());
             return;
         }
@@ -118,6 +138,58 @@ impl<'a> Record<'a> {
             );
         }
         moment
+    }
+
+    /// The area covered: a geometry or a name in `place`, names in `labels`. Local government codes and words the source's mapping knows
+    /// become codes.
+    pub(crate) fn spatial(&mut self, place: &str, labels: &[String]) {
+        let bbox = bounding_box(place);
+        let mut spatial = Spatial { bbox, ..Spatial::default() };
+        let is_geometry = place.trim_start().starts_with(['{', '[']);
+        let place = Some(place).filter(|place| bbox.is_none() && !is_geometry && !place.contains("://")).map(str::to_owned);
+        let mut names: Vec<String> = Vec::new();
+        for name in labels.iter().cloned().chain(place).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {
+            let code =
+                self.vocabulary.find_area(&name).map(str::to_owned).or_else(|| is_local_government_code(&name).then(|| name.clone()));
+            let is_code = is_local_government_code(&name);
+            if let Some(code) = code
+                && !spatial.area_codes.contains(&code)
+            {
+                spatial.area_codes.push(code);
+            }
+            if !is_code && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if !names.is_empty() {
+            spatial.label = Some(names.join("、"));
+        }
+        if spatial != Spatial::default() {
+            self.draft.spatial = Some(spatial);
+        }
+    }
+
+    /// The time covered; what is no pair of days in order is kept among the extras.
+    pub(crate) fn temporal(&mut self, start: &str, end: &str) {
+        let (start, end) = (start.trim(), end.trim());
+        let temporal = Temporal { start: first_day(start), end: last_day(end) };
+        let unread = (!start.is_empty() && temporal.start.is_none()) || (!end.is_empty() && !is_open_end(end) && temporal.end.is_none());
+        let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
+        if temporal != Temporal::default() && in_order && !unread {
+            self.draft.temporal = Some(temporal);
+        } else {
+            self.extra("temporal_start", start);
+            self.extra("temporal_end", end);
+        }
+    }
+
+    /// A language by any spelling; an unknown one is kept among the extras.
+    pub(crate) fn language(&mut self, word: &str) {
+        match language_code(word) {
+            Some(code) if !self.draft.language.contains(&code) => self.draft.language.push(code),
+            Some(_) => {}
+            None => self.extra("language", word),
+        }
     }
 
     /// A web address; what is none is noted and kept in `extras`.
@@ -221,9 +293,86 @@ fn counted_frequency(text: &str) -> Option<&'static Frequency> {
     frequency(id)
 }
 
+/// `R/P1Y`, `P3M`: ISO 8601, as DCAT-US writes it. The fractions are those its guide gives for "so many times a…".
+fn repeated_frequency(text: &str) -> Option<&'static Frequency> {
+    let text = text.trim().to_ascii_uppercase();
+    let period = text.strip_prefix("R/").unwrap_or(&text);
+    let id = match period {
+        "PT1S" | "PT0.1S" | "PT1M" => "continuous",
+        "PT10M" => "ten-minutes",
+        "PT1H" => "hourly",
+        "PT6H" | "PT8H" | "PT12H" | "P0.5D" => "several-a-day",
+        "P1D" | "PT24H" => "daily",
+        "P1W" | "P7D" => "weekly",
+        "P2W" | "P14D" => "biweekly",
+        "P0.5M" | "P15D" => "semimonthly",
+        "P1M" => "monthly",
+        "P2M" => "bimonthly",
+        "P3M" => "quarterly",
+        "P4M" => "triannual",
+        "P6M" | "P0.5Y" => "semiannual",
+        "P1Y" | "P12M" => "annual",
+        "P2Y" => "biennial",
+        "P3Y" => "triennial",
+        "P5Y" => "quinquennial",
+        "P10Y" => "decennial",
+        _ => return None,
+    };
+    frequency(id)
+}
+
+/// The first day of a moment, day, month or year.
+fn first_day(text: &str) -> Option<NaiveDate> {
+    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 1, 1))
+}
+
+/// The last day of a year; the day of anything else.
+fn last_day(text: &str) -> Option<NaiveDate> {
+    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 12, 31))
+}
+
+fn day(text: &str) -> Option<NaiveDate> {
+    parse_moment(text).map(jst_day).or_else(|| parse_day(text))
+}
+
+fn year(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|_| text.len() == 4)
+}
+
+/// ISO 8601's "until now".
+fn is_open_end(text: &str) -> bool {
+    matches!(text, ".." | "-" | "present" | "Present" | "現在")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeated_periods_are_frequencies() {
+        for (text, id) in
+            [("R/P1Y", Some("annual")), ("r/p3.5d", None), ("R/PT1S", Some("continuous")), ("P6M", Some("semiannual")), ("", None)]
+        {
+            assert_eq!(repeated_frequency(text).map(|frequency| frequency.id), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_may_be_years_and_open() {
+        let vocabulary = Vocabulary::built_in();
+        for (start, end, expected) in [
+            ("2020", "2021", Some(("2020-01-01", Some("2021-12-31")))),
+            ("2020-04-01T00:00:00Z", "..", Some(("2020-04-01", None))),
+            ("2021", "2020", None),
+            ("昔", "2020", None),
+        ] {
+            let mut record = Record::new(&vocabulary);
+            record.temporal(start, end);
+            let found = record.draft.temporal.map(|it| (it.start.unwrap().to_string(), it.end.map(|end| end.to_string())));
+            assert_eq!(found.as_ref().map(|(start, end)| (start.as_str(), end.as_deref())), expected, "{start} {end}");
+            assert_eq!(record.draft.extras.is_empty(), expected.is_some(), "{start} {end}");
+        }
+    }
 
     #[test]
     fn counted_periods_are_frequencies() {

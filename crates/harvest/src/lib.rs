@@ -8,6 +8,7 @@ mod dcat;
 mod decode;
 mod error;
 mod hash;
+mod json;
 mod listing;
 mod open_data_list;
 
@@ -26,8 +27,9 @@ use crate::listing::Run;
 ///
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
-    let mut run = Run::new(records);
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
+    let default_licence = source.default_licence.as_deref().and_then(|id| vocabulary.find_licence(id)).map(str::to_owned);
+    let mut run = Run::new(records, default_licence);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
