@@ -4,6 +4,7 @@ mod address;
 mod ckan;
 mod client;
 mod convert;
+mod dataeye;
 mod dcat;
 mod decode;
 mod error;
@@ -32,6 +33,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
     let mut run = Run::new(records, default_licence);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {
