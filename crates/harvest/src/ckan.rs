@@ -121,6 +121,11 @@ impl<'a> Site<'a> {
         Ok(Site { dialect, client, base, paths, organization })
     }
 
+    /// Where the actions may be, the likeliest first.
+    pub(crate) fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
     /// Reads by the search, else by the list, at the first place that answers.
     pub(crate) async fn read(&self, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
         let mut refused = None;

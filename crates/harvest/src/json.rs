@@ -115,6 +115,11 @@ pub(crate) fn items<'f>(fields: &'f Fields, key: &str) -> &'f [Value] {
     }
 }
 
+/// An object's members.
+pub(crate) fn object<'f>(fields: &'f Fields, key: &str) -> Option<&'f Fields> {
+    fields.get(key).and_then(Value::as_object)
+}
+
 /// A number of bytes or records: a number, digits, `8,053`, `8.1 KB`.
 pub(crate) fn whole_number(value: Option<&Value>) -> Option<i64> {
     let number = match value? {

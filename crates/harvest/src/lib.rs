@@ -12,6 +12,7 @@ mod hash;
 mod json;
 mod listing;
 mod open_data_list;
+mod shirasagi;
 
 pub use address::AllowAddress;
 pub use client::{Client, ClientSettings, Fetched};
@@ -34,6 +35,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

@@ -7,4 +7,5 @@ mod client;
 mod dataeye;
 mod dcat;
 mod open_data_list;
+mod shirasagi;
 mod stub;
