@@ -74,6 +74,14 @@ impl<'a> Record<'a> {
         self.keyword(word);
     }
 
+    /// An id of the publisher's own. Those made by programs say nothing to a publisher.
+    pub(crate) fn identifier(&mut self, id: &str) {
+        let is_machine_id = id.contains("://") || id.starts_with("urn:") || is_hexadecimal(id) || id.chars().count() > 500;
+        if !is_machine_id && !id.trim().is_empty() {
+            self.draft.identifier = Some(id.trim().to_owned());
+        }
+    }
+
     /// The licence by any spelling: its id, and the publisher's words where they are not among that licence's.
     pub(crate) fn licence(&mut self, spellings: &[&str]) -> (Option<String>, Option<String>) {
         let spellings: Vec<&str> = spellings.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
@@ -143,7 +151,7 @@ impl<'a> Record<'a> {
     /// The area covered: a geometry or a name in `place`, names in `labels`. Local government codes and words the source's mapping knows
     /// become codes.
     pub(crate) fn spatial(&mut self, place: &str, labels: &[String]) {
-        let bbox = bounding_box(place);
+        let bbox = bounding_box(place).or_else(|| bounding_box(&format!("[{place}]")));
         let mut spatial = Spatial { bbox, ..Spatial::default() };
         let is_geometry = place.trim_start().starts_with(['{', '[']);
         let place = Some(place).filter(|place| bbox.is_none() && !is_geometry && !place.contains("://")).map(str::to_owned);
@@ -250,6 +258,24 @@ pub(crate) fn usable_url(text: &str, base: Option<&Url>) -> Option<String> {
     let kept = if as_written && !text.contains(char::is_whitespace) { text.to_owned() } else { url.to_string() };
     let usable = matches!(url.scheme(), "http" | "https" | "ftp") && url.has_host() && kept.chars().count() <= URL_LENGTH_MAX;
     usable.then_some(kept)
+}
+
+/// UUIDs and the like.
+fn is_hexadecimal(id: &str) -> bool {
+    id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_'))
+}
+
+/// A file's or link's place: an address behind which is a page or a service leads to data and is none.
+pub(crate) fn place(distribution: &mut DistributionDraft, address: Option<String>) {
+    let is_service = matches!(
+        distribution.format.as_deref(),
+        Some("HTML" | "API" | "WEB" | "LINK" | "URL" | "WMS" | "WFS" | "WMTS" | "REST" | "SPARQL" | "ODATA")
+    );
+    if is_service {
+        distribution.access_url = address;
+    } else {
+        distribution.download_url = address;
+    }
 }
 
 /// The format that a publisher's word means. `EXE` is how some write Excel; of a file name it is what it says.

@@ -115,6 +115,11 @@ pub(crate) fn items<'f>(fields: &'f Fields, key: &str) -> &'f [Value] {
     }
 }
 
+/// The texts of a list, or one text.
+pub(crate) fn texts(fields: &Fields, key: &str) -> Vec<String> {
+    items(fields, key).iter().map(plain).filter(|text| !text.is_empty()).collect()
+}
+
 /// An object's members.
 pub(crate) fn object<'f>(fields: &'f Fields, key: &str) -> Option<&'f Fields> {
     fields.get(key).and_then(Value::as_object)
@@ -154,6 +159,33 @@ fn size(text: &str) -> Option<i64> {
 /// `true`, also as a text or 1.
 pub(crate) fn truthy(value: &Value) -> bool {
     value.as_bool().unwrap_or(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")) || value.as_i64() == Some(1)
+}
+
+/// A value that has no field of ours as a text, if it has a plain one: texts, numbers, lists of them.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(list) => list.iter().map(plain).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", "),
+        Value::Bool(flag) => flag.to_string(),
+        one => plain(one),
+    }
+}
+
+/// Whether a field counts use or says when somebody last looked: it changes although nothing was published.
+pub(crate) fn is_volatile(key: &str) -> bool {
+    let mut words = vec![String::new()];
+    for c in key.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let counts_use =
+        ["view", "views", "visits", "downloads", "downloaded", "followers", "score", "popularity", "rank", "metric", "metrics", "tracking"];
+    let looks = ["crawl", "crawled", "harvest", "harvested"];
+    has(&counts_use) || has(&looks) || (has(&["download"]) && has(&["count", "counts", "total", "number"]))
 }
 
 /// `None` for a text without content.
@@ -196,9 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn counts_of_use_are_no_content() {
+        for key in
+            ["view_count", "viewCount", "page_views_last_week", "downloads", "downloadCount", "popularity_score", "harvest_last_seen"]
+        {
+            assert!(is_volatile(key), "{key}");
+        }
+        for key in ["downloadURL", "review_date", "overview", "records_count", "frank", "rights"] {
+            assert!(!is_volatile(key), "{key}");
+        }
+    }
+
+    #[test]
     fn one_item_is_a_list_of_one() {
         let fields = json!({"one": {"a": 1}, "many": ["x", 2, null], "none": null, "empty": ""});
         let fields = fields.as_object().unwrap();
         assert_eq!((items(fields, "one").len(), items(fields, "none").len(), items(fields, "empty").len()), (1, 0, 0));
+        assert_eq!(texts(fields, "many"), ["x", "2"]);
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod ckan;
 mod client;
 mod convert;
+mod data_json;
 mod dataeye;
 mod dcat;
 mod decode;
@@ -12,6 +13,7 @@ mod hash;
 mod json;
 mod listing;
 mod open_data_list;
+mod plain_text;
 mod shirasagi;
 
 pub use address::AllowAddress;
@@ -36,6 +38,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

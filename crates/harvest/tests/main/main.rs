@@ -4,6 +4,7 @@
 
 mod ckan;
 mod client;
+mod data_json;
 mod dataeye;
 mod dcat;
 mod open_data_list;
