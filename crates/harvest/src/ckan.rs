@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::Error;
 use crate::client::Client;
-use crate::convert::{Record, usable_url};
+use crate::convert::{Record, usable_url, utc_moment};
 use crate::json::{self, Fields, JsonError, array, clip, or, some, text, truthy, whole_number};
 use crate::listing::{Converted, End, Pages, Run, Stop};
 
@@ -571,13 +571,6 @@ fn translated(fields: &Fields, key: &str) -> (String, Option<String>) {
     (japanese.unwrap_or_default(), of("en"))
 }
 
-/// CKAN keeps its own times in UTC and sends them without a zone.
-fn utc_moment(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
-    let has_zone = text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-    if text.len() > 10 && !has_zone { parse_moment(&format!("{}Z", text.replacen(' ', "T", 1))) } else { parse_moment(text) }
-}
-
 /// Whether a package is of an organization, by any of its names.
 fn belongs_to(package: &Fields, wanted: &str) -> bool {
     let organizations = json::items(package, "organization").iter().chain(array(package, "organizations")).filter_map(Value::as_object);
@@ -610,14 +603,6 @@ mod tests {
             assert_eq!(Site::new(&CKAN, url, None, &client).ok().unwrap().base.as_str(), base, "{url}");
         }
         assert!(Site::new(&CKAN, "ftp://example.jp/", None, &client).is_err());
-    }
-
-    #[test]
-    fn naive_times_are_utc() {
-        assert_eq!(utc_moment("2024-03-31T15:00:00.123456").unwrap().to_rfc3339(), "2024-03-31T15:00:00.123456+00:00");
-        assert_eq!(utc_moment("2024-03-31T15:00:00+09:00").unwrap().to_rfc3339(), "2024-03-31T06:00:00+00:00");
-        assert_eq!(utc_moment("2024-03-31").map(jst_day), minato_catalog::parse_day("2024-03-31"));
-        assert_eq!(utc_moment(""), None);
     }
 
     #[test]

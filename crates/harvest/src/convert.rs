@@ -260,6 +260,28 @@ pub(crate) fn usable_url(text: &str, base: Option<&Url>) -> Option<String> {
     usable.then_some(kept)
 }
 
+/// A time that software keeps in UTC and sends without a zone.
+pub(crate) fn utc_moment(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let has_zone = text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
+    if text.len() > 10 && !has_zone { parse_moment(&format!("{}Z", text.replacen(' ', "T", 1))) } else { parse_moment(text) }
+}
+
+/// The site behind an address that may lead into its API or pages: cut off where one of `inner` begins, with a slash at the end.
+pub(crate) fn site(address: &str, inner: &[&str]) -> Result<Url, crate::Error> {
+    let invalid = || crate::Error::InvalidUrl { url: address.chars().take(500).collect() };
+    let mut url = Url::parse(address.trim()).map_err(|_| invalid())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid());
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = format!("{}/", url.path().trim_end_matches('/'));
+    let cut = inner.iter().filter_map(|part| path.find(&format!("/{part}/"))).min().unwrap_or(path.len() - 1);
+    url.set_path(&format!("{}/", &path[..cut]));
+    Ok(url)
+}
+
 /// UUIDs and the like.
 fn is_hexadecimal(id: &str) -> bool {
     id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_'))
@@ -415,6 +437,27 @@ mod tests {
         ] {
             assert_eq!(counted_frequency(text).map(|frequency| frequency.id), id, "{text}");
         }
+    }
+
+    #[test]
+    fn naive_times_are_utc() {
+        assert_eq!(utc_moment("2024-03-31T15:00:00.123456").unwrap().to_rfc3339(), "2024-03-31T15:00:00.123456+00:00");
+        assert_eq!(utc_moment("2024-03-31T15:00:00+09:00").unwrap().to_rfc3339(), "2024-03-31T06:00:00+00:00");
+        assert_eq!(utc_moment("2024-03-31").map(jst_day), minato_catalog::parse_day("2024-03-31"));
+        assert_eq!(utc_moment(""), None);
+    }
+
+    #[test]
+    fn a_site_is_found_behind_its_api() {
+        for (address, expected) in [
+            ("https://example.jp", "https://example.jp/"),
+            ("https://example.jp/api/1/datasets/?page=2", "https://example.jp/"),
+            ("https://example.jp/portal/api/1", "https://example.jp/portal/"),
+            ("https://example.jp/portal/", "https://example.jp/portal/"),
+        ] {
+            assert_eq!(site(address, &["api/1", "datasets"]).unwrap().as_str(), expected, "{address}");
+        }
+        assert!(site("ftp://example.jp/", &[]).is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod listing;
 mod open_data_list;
 mod plain_text;
 mod shirasagi;
+mod udata;
 
 pub use address::AllowAddress;
 pub use client::{Client, ClientSettings, Fetched};
@@ -39,6 +40,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
         HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

@@ -10,3 +10,4 @@ mod dcat;
 mod open_data_list;
 mod shirasagi;
 mod stub;
+mod udata;
