@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::client::{Client, Fetched};
 use crate::convert::{Record, place, usable_url};
-use crate::json::{self, ACCEPT, Fields, clip, is_volatile, items, or, shown, some, text, texts, whole_number};
+use crate::json::{self, ACCEPT, Fields, JsonError, clip, is_volatile, items, or, shown, some, text, texts, whole_number};
 use crate::listing::{Converted, End, Run, Stop};
 use crate::plain_text::plain_text;
 
@@ -50,24 +50,47 @@ fn document(address: &str) -> String {
 
 /// Reads a document; its records are converted while the rest is still being parsed.
 pub(crate) async fn read_at(url: &str, profile: &Profile, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let fetched = client.get(url, ACCEPT).await?;
-    if fetched.is_html() {
-        return Err(json::not_json(profile.software).into());
-    }
-    let base = fetched.url.clone();
-    let (records, mut parsed) = mpsc::channel(READ_AHEAD);
-    let parsing = tokio::task::spawn_blocking(move || parse(body(fetched), &records));
+    let mut document = Document::open(url, profile.software, client).await?;
     let mut seen: HashMap<String, u64> = HashMap::new();
     let mut position = 0;
-    while let Some(dataset) = parsed.recv().await {
+    while let Some(dataset) = document.next().await {
         position += 1;
-        let converted = convert(&dataset, profile, &base, vocabulary, &format!("dataset #{position}"));
+        let converted = convert(&dataset, profile, &document.url, vocabulary, &format!("dataset #{position}"));
         run.take(told_apart(converted, &dataset, &mut seen, position)).await?;
     }
-    match parsing.await {
-        Ok(Ok(())) => Ok(End { reported: None, doubt: None }),
-        Ok(Err(cause)) => Err(cause.into()),
-        Err(_) => Err(Text::new("data.json を読む処理が異常終了しました。", "reading the data.json ended abnormally").into()),
+    document.end().await?;
+    Ok(End { reported: None, doubt: None })
+}
+
+/// A JSON document whose records are parsed on a thread of their own: an object with `dataset`, or a list.
+pub(crate) struct Document {
+    /// Where it was found, after redirects.
+    pub(crate) url: Url,
+    parsed: mpsc::Receiver<Value>,
+    parsing: tokio::task::JoinHandle<Result<(), Text>>,
+}
+
+impl Document {
+    /// Fetches it. `software` is who should be answering.
+    pub(crate) async fn open(url: &str, software: &str, client: &Client) -> Result<Document, JsonError> {
+        let fetched = client.get(url, ACCEPT).await.map_err(JsonError::Fetch)?;
+        if fetched.is_html() {
+            return Err(JsonError::Answer(json::not_json(software)));
+        }
+        let url = fetched.url.clone();
+        let (records, parsed) = mpsc::channel(READ_AHEAD);
+        let parsing = tokio::task::spawn_blocking(move || parse(body(fetched), &records));
+        Ok(Document { url, parsed, parsing })
+    }
+
+    /// The next record.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        self.parsed.recv().await
+    }
+
+    /// Whether the document was whole, after its last record.
+    pub(crate) async fn end(self) -> Result<(), Text> {
+        self.parsing.await.unwrap_or_else(|_| Err(Text::new("JSON を読む処理が異常終了しました。", "reading the JSON ended abnormally")))
     }
 }
 
@@ -119,7 +142,7 @@ fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Tex
     }
     let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(Cursor::new(start).chain(reader)));
     let mut found = false;
-    let parsed = Document { records, found: &mut found }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let parsed = Root { records, found: &mut found }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match parsed {
         Ok(()) if found => Ok(()),
         Ok(()) => Err(Text::new(
@@ -128,8 +151,8 @@ fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Tex
         )),
         Err(_) if records.is_closed() => Ok(()),
         Err(error) if error.is_eof() => Err(Text::new(
-            format!("data.json が {} 行目の途中で切れています。時間をおいて再度実行してください。", error.line()),
-            format!("the data.json is cut off within line {}; try again later", error.line()),
+            format!("JSON が {} 行目の途中で切れています。時間をおいて再度実行してください。", error.line()),
+            format!("the JSON is cut off within line {}; try again later", error.line()),
         )),
         Err(error) if error.to_string().contains("unicode") => Err(json::not_utf8()),
         Err(error) => Err(unreadable(&error.to_string())),
@@ -139,18 +162,18 @@ fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Tex
 fn unreadable(detail: &str) -> Text {
     let detail = clip(detail, 200);
     Text::new(
-        format!("data.json を JSON として読めません（{detail}）。取り込み元の data.json を直してください。"),
-        format!("the data.json is not JSON: {detail}; mend it at the source"),
+        format!("JSON として読めません（{detail}）。取り込み元の文書を直してください。"),
+        format!("the document is not JSON: {detail}; mend it at the source"),
     )
 }
 
-/// The document: an object with `dataset`, or a list.
-struct Document<'r> {
+/// The whole document.
+struct Root<'r> {
     records: &'r mpsc::Sender<Value>,
     found: &'r mut bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Document<'_> {
+impl<'de> DeserializeSeed<'de> for Root<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -158,7 +181,7 @@ impl<'de> DeserializeSeed<'de> for Document<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Document<'_> {
+impl<'de> Visitor<'de> for Root<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

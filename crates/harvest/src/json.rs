@@ -39,6 +39,11 @@ impl JsonError {
             JsonError::Answer(_) => true,
         }
     }
+
+    /// Whether the server knows what was asked for and does not give it to us.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, JsonError::Fetch(error) if matches!(error.status(), Some(401 | 403)))
+    }
 }
 
 impl From<JsonError> for Stop {

@@ -13,6 +13,7 @@ mod hash;
 mod json;
 mod listing;
 mod open_data_list;
+mod opendatasoft;
 mod plain_text;
 mod shirasagi;
 mod udata;
@@ -41,6 +42,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
         HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

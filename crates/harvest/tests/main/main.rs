@@ -8,6 +8,7 @@ mod data_json;
 mod dataeye;
 mod dcat;
 mod open_data_list;
+mod opendatasoft;
 mod shirasagi;
 mod stub;
 mod udata;
