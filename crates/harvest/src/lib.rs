@@ -16,6 +16,7 @@ mod open_data_list;
 mod opendatasoft;
 mod plain_text;
 mod shirasagi;
+mod socrata;
 mod udata;
 
 pub use address::AllowAddress;
@@ -43,6 +44,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Socrata => socrata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

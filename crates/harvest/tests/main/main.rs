@@ -10,5 +10,6 @@ mod dcat;
 mod open_data_list;
 mod opendatasoft;
 mod shirasagi;
+mod socrata;
 mod stub;
 mod udata;
