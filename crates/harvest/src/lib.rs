@@ -4,13 +4,21 @@ mod address;
 mod ckan;
 mod client;
 mod convert;
+mod data_json;
+mod dataeye;
 mod dcat;
 mod decode;
 mod error;
 mod hash;
+mod json;
 mod listing;
 mod open_data_list;
+mod opendatasoft;
+mod plain_text;
 mod sameness;
+mod shirasagi;
+mod socrata;
+mod udata;
 
 pub use address::AllowAddress;
 pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
@@ -44,10 +52,17 @@ pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
 ///
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
-    let mut run = Run::new(records);
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
+    let default_licence = source.default_licence.as_deref().and_then(|id| vocabulary.find_licence(id)).map(str::to_owned);
+    let mut run = Run::new(records, default_licence);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Socrata => socrata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

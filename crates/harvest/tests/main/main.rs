@@ -4,7 +4,13 @@
 
 mod ckan;
 mod client;
+mod data_json;
+mod dataeye;
 mod dcat;
 mod open_data_list;
+mod opendatasoft;
+mod shirasagi;
+mod socrata;
 mod stub;
+mod udata;
 mod workbook;
