@@ -1,6 +1,7 @@
 //! Harvesting: sources, queued runs, and taking records over one by one.
 
 mod decision;
+mod link;
 mod overlay;
 mod preview;
 mod report;

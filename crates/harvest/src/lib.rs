@@ -73,3 +73,18 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
     tracing::info!(source.slug = %source.slug, source.kind = source.kind.as_str(), listing = ?listing, "source read");
     listing
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Workers move a run to a thread of their choice: every back end must allow it.
+    #[test]
+    fn a_run_may_move_between_threads() {
+        fn is_send(_: &impl Send) {}
+        let source = HarvestSourceDraft::new("kure", HarvestKind::Ckan, "https://example.jp/", "kure");
+        let client = Client::new(ClientSettings::default()).unwrap();
+        let vocabulary = Vocabulary::built_in();
+        is_send(&run(&source, &client, &vocabulary, tokio::sync::mpsc::channel(1).0));
+    }
+}

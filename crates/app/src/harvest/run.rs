@@ -137,6 +137,9 @@ impl App {
         self.wait_for_index()?;
         let job = self.store().read(|conn| job::find(conn, id))?.ok_or_else(|| Error::not_found("harvest_run", id.to_string()))?;
         let run = self.run_of(job)?;
+        if matches!(run.status, HarvestStatus::Complete | HarvestStatus::Incomplete) {
+            self.enqueue_link_check(run.source_id)?;
+        }
         self.report_run(&run);
         Ok(run)
     }
