@@ -17,20 +17,38 @@ mod listing;
 mod open_data_list;
 mod opendatasoft;
 mod plain_text;
+mod sameness;
 mod shirasagi;
 mod socrata;
 mod udata;
 
 pub use address::AllowAddress;
-pub use client::{Client, ClientSettings, Fetched};
+pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
 pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;
+pub use sameness::{dataset_keys, fingerprint};
 
 use minato_catalog::{HarvestItem, HarvestKind, HarvestSourceDraft, Text, Vocabulary};
 use tokio::sync::mpsc::Sender;
 
 use crate::listing::Run;
+
+/// Whether a pattern of links can be used; if not, why, and how to write one.
+pub fn check_link_pattern(pattern: &str) -> Result<(), Text> {
+    link_pattern(pattern).map(|_| ())
+}
+
+/// A pattern of links, of bounded size.
+pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
+        let detail: String = error.to_string().lines().last().unwrap_or_default().trim().chars().take(200).collect();
+        Text::new(
+            format!("/link_pattern が正規表現として読めません（{detail}）。例: \\.(csv|xlsx)$"),
+            format!("/link_pattern is not a regular expression ({detail}); for example: \\.(csv|xlsx)$"),
+        )
+    })
+}
 
 /// Reads a source from beginning to end and sends every record, one by one and as fast as they are taken.
 ///

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use minato_catalog::{DatasetDraft, DistributionDraft, HarvestItem, HarvestedRecord, RecordFailure, Text, Withdrawal};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
 
 /// What became of a record of a listing.
@@ -78,6 +79,21 @@ pub(crate) struct End {
     pub(crate) doubt: Option<Text>,
 }
 
+/// Longest id kept, in bytes: databases index no longer ones.
+const ID_LENGTH_MAX: usize = 500;
+
+/// Shortens an overlong id (some are whole addresses) without making two of them equal.
+fn bound_id(id: &mut String) {
+    if id.len() <= ID_LENGTH_MAX {
+        return;
+    }
+    let digest: String = Sha256::digest(id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let end = (0..=ID_LENGTH_MAX - digest.len() - 1).rev().find(|end| id.is_char_boundary(*end)).unwrap_or(0);
+    id.truncate(end);
+    id.push('#');
+    id.push_str(&digest);
+}
+
 /// The records of a run on their way out.
 pub(crate) struct Run {
     records: Sender<HarvestItem>,
@@ -131,14 +147,20 @@ impl Run {
 
     /// Says that a record is there but not for the catalog (private, deleted). It counts among those met.
     pub(crate) async fn withdrawn(&mut self, remote_id: &str, cause: Withdrawal) -> Result<(), Stop> {
-        if !self.seen.insert(remote_id.to_owned()) {
+        let mut remote_id = remote_id.to_owned();
+        bound_id(&mut remote_id);
+        if !self.seen.insert(remote_id.clone()) {
             return Ok(());
         }
-        self.records.send(HarvestItem::Withdrawn { remote_id: remote_id.to_owned(), cause }).await.map_err(|_| Stop::Closed)
+        self.records.send(HarvestItem::Withdrawn { remote_id, cause }).await.map_err(|_| Stop::Closed)
     }
 
     /// Sends a record or failure, waiting until it is taken. A record with an id met before is not sent again.
-    pub(crate) async fn send(&mut self, record: Result<HarvestedRecord, RecordFailure>) -> Result<(), Stop> {
+    pub(crate) async fn send(&mut self, mut record: Result<HarvestedRecord, RecordFailure>) -> Result<(), Stop> {
+        match &mut record {
+            Ok(record) => bound_id(&mut record.remote_id),
+            Err(failure) => failure.remote_id.iter_mut().for_each(bound_id),
+        }
         let id = match &record {
             Ok(record) => Some(&record.remote_id),
             Err(failure) => failure.remote_id.as_ref(),

@@ -8,9 +8,12 @@ mod schema;
 
 pub mod api_token;
 pub mod dataset;
+pub mod dataset_key;
 pub mod distribution;
 pub mod download;
 pub mod harvest;
+pub mod harvest_decision;
+pub mod harvest_overlay;
 pub mod history;
 pub mod idempotency;
 pub mod job;
@@ -25,5 +28,6 @@ pub mod theme;
 pub mod user;
 
 pub use connection::{AnyConnection, Backend, Store, StoreSettings};
+pub use dialect::savepoint;
 pub use error::{Error, Result};
 pub use record::{ListFilter, Saved};

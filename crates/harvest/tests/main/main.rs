@@ -14,3 +14,4 @@ mod shirasagi;
 mod socrata;
 mod stub;
 mod udata;
+mod workbook;
