@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod arcgis_hub;
+mod arcgis_server;
 mod ckan;
 mod client;
 mod convert;
@@ -54,6 +56,9 @@ pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
     let default_licence = source.default_licence.as_deref().and_then(|id| vocabulary.find_licence(id)).map(str::to_owned);
+    if source.default_licence.is_some() && default_licence.is_none() {
+        tracing::warn!(source.slug = %source.slug, "default licence is not in the list and not used");
+    }
     let mut run = Run::new(records, default_licence);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
@@ -63,6 +68,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Socrata => socrata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::ArcgisHub => arcgis_hub::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         other => {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod arcgis_hub;
 mod ckan;
 mod client;
 mod data_json;
