@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use minato_catalog::{
     ContactPoint, DatasetDraft, DistributionDraft, HarvestItem, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
-    is_local_government_code, jst_day, parse_day, parse_moment, standard_dataset,
+    is_local_government_code, jst_day, parse_day, parse_moment, parse_period, standard_dataset,
 };
 use oxrdf::{NamedNodeRef, NamedOrBlankNode, Term};
 use url::Url;
@@ -475,13 +475,19 @@ impl Reader<'_> {
             ),
             None => {
                 let text = self.text(term).unwrap_or_default();
+                if let Some(period) = parse_period(&text) {
+                    draft.temporal = Some(period);
+                    return;
+                }
                 match text.split_once('/') {
                     Some((start, end)) => (Some(start.to_owned()), Some(end.to_owned())),
                     None => (Some(text), None),
                 }
             }
         };
-        let temporal = Temporal { start: start.as_deref().and_then(first_day), end: end.as_deref().and_then(last_day) };
+        let first = |text: &str| first_day(text).or_else(|| parse_period(text)?.start);
+        let last = |text: &str| last_day(text).or_else(|| parse_period(text)?.end);
+        let temporal = Temporal { start: start.as_deref().and_then(first), end: end.as_deref().and_then(last) };
         let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
         if temporal != Temporal::default() && in_order {
             draft.temporal = Some(temporal);

@@ -26,8 +26,8 @@ use crate::listing::Run;
 ///
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
-    let mut run = Run::new(records);
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
+    let mut run = Run::new(records).completing(source, vocabulary);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
