@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod area;
 mod dataset;
 mod date;
 mod distribution;
@@ -26,6 +27,7 @@ mod user;
 mod vocabulary;
 
 pub use address::*;
+pub use area::*;
 pub use dataset::*;
 pub use date::*;
 pub use distribution::*;

@@ -55,11 +55,10 @@ pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
-    let default_licence = source.default_licence.as_deref().and_then(|id| vocabulary.find_licence(id)).map(str::to_owned);
-    if source.default_licence.is_some() && default_licence.is_none() {
+    if source.default_licence.as_deref().is_some_and(|id| vocabulary.find_licence(id).is_none()) {
         tracing::warn!(source.slug = %source.slug, "default licence is not in the list and not used");
     }
-    let mut run = Run::new(records, default_licence);
+    let mut run = Run::new(records).completing(source, vocabulary);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
