@@ -4,12 +4,18 @@ mod address;
 mod ckan;
 mod client;
 mod convert;
+mod csw;
 mod dcat;
 mod decode;
+mod dublin_core;
 mod error;
 mod hash;
+mod html;
 mod listing;
+mod oai_pmh;
 mod open_data_list;
+mod period;
+mod xml;
 
 pub use address::AllowAddress;
 pub use client::{Client, ClientSettings, Fetched};
@@ -32,6 +38,8 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Csw => csw::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::OaiPmh => oai_pmh::read(source, client, vocabulary, &mut run).await,
         other => {
             Err(Text::new(format!("{} には対応していません。", other.as_str()), format!("{} is not supported", other.as_str())).into())
         }

@@ -4,6 +4,8 @@
 
 mod ckan;
 mod client;
+mod csw;
 mod dcat;
+mod oai_pmh;
 mod open_data_list;
 mod stub;
