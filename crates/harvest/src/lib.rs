@@ -11,10 +11,17 @@ mod dublin_core;
 mod error;
 mod hash;
 mod html;
+mod json_ld;
+#[allow(dead_code, reason = "lists of files, which follow, read the rest of it")]
+mod label;
 mod listing;
 mod oai_pmh;
 mod open_data_list;
+#[allow(dead_code, reason = "lists of files, which follow, read the rest of it")]
+mod page;
 mod period;
+mod robots;
+mod schema_org;
 mod xml;
 
 pub use address::AllowAddress;
@@ -38,6 +45,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::SchemaOrg => schema_org::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Csw => csw::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OaiPmh => oai_pmh::read(source, client, vocabulary, &mut run).await,
         other => {

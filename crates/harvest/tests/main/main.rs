@@ -8,4 +8,5 @@ mod csw;
 mod dcat;
 mod oai_pmh;
 mod open_data_list;
+mod schema_org;
 mod stub;
