@@ -9,15 +9,14 @@ mod dcat;
 mod decode;
 mod dublin_core;
 mod error;
+mod file_list;
 mod hash;
 mod html;
 mod json_ld;
-#[allow(dead_code, reason = "lists of files, which follow, read the rest of it")]
 mod label;
 mod listing;
 mod oai_pmh;
 mod open_data_list;
-#[allow(dead_code, reason = "lists of files, which follow, read the rest of it")]
 mod page;
 mod period;
 mod robots;
@@ -46,6 +45,7 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         HarvestKind::SchemaOrg => schema_org::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::FileList => file_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Csw => csw::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OaiPmh => oai_pmh::read(source, client, vocabulary, &mut run).await,
         other => {

@@ -16,11 +16,9 @@ pub(crate) struct Parted {
     /// The days they mean, where they say what the data covers.
     pub(crate) temporal: Option<Temporal>,
     /// A month without its year.
-    #[allow(dead_code, reason = "read by the lists of files, which follow")]
     pub(crate) month: Option<u32>,
 }
 
-#[allow(dead_code, reason = "read by the lists of files, which follow")]
 impl Parted {
     /// What tells this edition from others; empty for the only one.
     pub(crate) fn edition(&self) -> String {

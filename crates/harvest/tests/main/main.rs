@@ -6,6 +6,7 @@ mod ckan;
 mod client;
 mod csw;
 mod dcat;
+mod file_list;
 mod oai_pmh;
 mod open_data_list;
 mod schema_org;
