@@ -44,6 +44,8 @@ pub struct AppSettings {
     pub harvest: minato_harvest::ClientSettings,
     /// Name of this process for leases; made here when empty.
     pub node: String,
+    /// Address under which the public reaches this catalog, without a final slash; empty when not known. Tells our own records apart.
+    pub public_url: String,
 }
 
 impl AppSettings {
@@ -59,6 +61,7 @@ impl AppSettings {
             upload_bytes_max: 2 * 1024 * 1024 * 1024,
             harvest: minato_harvest::ClientSettings::default(),
             node: String::new(),
+            public_url: String::new(),
         }
     }
 }
@@ -140,6 +143,7 @@ impl App {
             settings,
         };
         let app = App(Arc::new(inner));
+        app.note_missing_keys()?;
         if let Some(indexer) = &app.0.indexer {
             indexer.start(&app);
         }

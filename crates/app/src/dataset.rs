@@ -46,7 +46,14 @@ impl App {
             Ok(id) => self.cached(id)?.map(|dataset| FoundDataset { dataset, moved: false }),
             Err(_) => self.store().read(|conn| find_by_name(conn, key))?,
         };
-        let Some(found) = found else { return Err(Error::not_found("dataset", key)) };
+        let Some(mut found) = found else { return Err(Error::not_found("dataset", key)) };
+        if let Some(shown) = found.dataset.content.duplicate_of
+            && !viewer.sees(found.dataset.content.organization_id, false)
+            && let Some(dataset) = self.cached(shown)?
+        {
+            // A copy is not there for the public; the one that is shown in its place is.
+            found = FoundDataset { dataset, moved: true };
+        }
         let dataset = &found.dataset;
         if viewer.sees(dataset.content.organization_id, dataset.is_open()) {
             return Ok(found);
@@ -347,10 +354,18 @@ impl App {
         }
         let mut after = before.clone();
         after.content.state = state;
+        after.content.duplicate_of = None;
         after.revision += 1;
         after.updated = self.now();
         let saved = dataset::save(conn, &after, Some(before), action, actor)?;
-        Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
+        // Its copies: one of them is shown in its place, or it in theirs.
+        let settled = self.settle(conn, after.id)?;
+        if settled.is_some()
+            && let Some(current) = dataset::find(conn, after.id)?
+        {
+            after = current;
+        }
+        Ok(Change { value: after, status: Status::Updated, seq: settled.or(Some(saved.seq)) })
     }
 
     pub(crate) fn insert(
@@ -374,7 +389,8 @@ impl App {
         let dataset = Dataset { id, content, revision: 1, created: now, updated: now };
         self.record_keywords(conn, &dataset.content, None, now)?;
         let saved = dataset::save(conn, &dataset, None, Action::Create, &context.viewer.name)?;
-        Ok(Change { value: dataset, status: Status::Created, seq: Some(saved.seq) })
+        let (dataset, linked) = self.link_published_here(conn, dataset)?;
+        Ok(Change { value: dataset, status: Status::Created, seq: linked.or(Some(saved.seq)) })
     }
 
     pub(crate) fn update(
@@ -407,10 +423,15 @@ impl App {
         let slug = directory.organization(owner).map(|organization| organization.draft.slug.clone()).unwrap_or_default();
         let now = self.now();
         let mut content = draft.apply(before.id, owner, &slug, Some(&before.content), vocabulary, now);
+        if before.content.state == DatasetState::Duplicate {
+            // Which of two copies is shown is decided elsewhere.
+            content.state = DatasetState::Duplicate;
+        }
         if archived {
             // Content of a withdrawn dataset may be corrected; only restoring brings it back.
             content.state = DatasetState::Archived;
         }
+        let by_hand = provenance.is_none();
         if provenance.is_some() {
             content.provenance = provenance;
         }
@@ -423,10 +444,26 @@ impl App {
         {
             return Ok(Change::unchanged(before.clone()));
         }
+        if by_hand && before.content.provenance.is_some() {
+            self.note_corrections(conn, &viewer.name, before, &content)?;
+        }
         let after = Dataset { id: before.id, content, revision: before.revision + 1, created: before.created, updated: now };
         self.record_keywords(conn, &after.content, Some(&before.content), now)?;
         let saved = dataset::save(conn, &after, Some(before), Action::Update, &viewer.name)?;
-        Ok(Change { value: after, status: Status::Updated, seq: Some(saved.seq) })
+        let (after, linked) = self.link_published_here(conn, after)?;
+        Ok(Change { value: after, status: Status::Updated, seq: linked.or(Some(saved.seq)) })
+    }
+
+    /// Looks for harvested copies of a dataset that is published here.
+    fn link_published_here(&self, conn: &mut AnyConnection, dataset: Dataset) -> Result<(Dataset, Option<i64>)> {
+        if dataset.content.provenance.is_some() {
+            return Ok((dataset, None));
+        }
+        let linked = self.link(conn, &dataset, None)?;
+        match linked {
+            Some(_) => Ok((dataset::find(conn, dataset.id)?.unwrap_or(dataset), linked)),
+            None => Ok((dataset, None)),
+        }
     }
 
     /// Gives words that are new to the catalog a record of their own.

@@ -49,9 +49,24 @@ impl App {
             Error::NotFound { .. } => not_found(),
             other => other,
         })?;
+        if dataset.dataset.id != dataset_id {
+            return self.distribution_of_copy(dataset.dataset, dataset_id, uuid).transpose().unwrap_or_else(|| Err(not_found()));
+        }
         let found = dataset.dataset.distribution(uuid).cloned().ok_or_else(not_found)?;
         self.0.dataset_of_distribution.insert(uuid, (generation, dataset_id));
         Ok(FoundDistribution { dataset: dataset.dataset, distribution: found })
+    }
+
+    /// A file of a copy as a file of the dataset that is shown in its place, so that it is counted there.
+    fn distribution_of_copy(&self, shown: Arc<Dataset>, copy: Uuid, id: Uuid) -> Result<Option<FoundDistribution>> {
+        let Some(copy) = self.cached(copy)? else { return Ok(None) };
+        let Some(own) = copy.distribution(id) else { return Ok(None) };
+        let same_address = |other: &&Distribution| own.download_url.is_some() && own.download_url == other.download_url;
+        let same_words = |other: &&Distribution| own.title == other.title && own.format == other.format;
+        let files = &shown.content.distributions;
+        let same = files.iter().find(same_address).or_else(|| files.iter().find(same_words));
+        let distribution = same.unwrap_or(own).clone();
+        Ok(Some(FoundDistribution { dataset: shown, distribution }))
     }
 
     /// The distribution of a dataset in memory, when the dataset is there and fresh; `None` says nothing. Does not block.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use minato_catalog::{Change, Dataset, DatasetState, FieldError, FileVersion, Noun, Text, jst_day};
+use minato_catalog::{Change, Dataset, FieldError, FileVersion, Noun, Text, jst_day};
 use minato_search::{Index, SearchDocument};
 use minato_store::dataset::{self, DatasetFilter, Order, Scope};
 use minato_store::{Store, download, history, setting};
@@ -266,8 +266,8 @@ impl App {
         let datasets = self.store().read(|conn| dataset::find_many(conn, ids))?;
         let found: BTreeSet<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
         let mut deletes: Vec<Uuid> = ids.iter().filter(|id| !found.contains(id)).copied().collect();
-        deletes.extend(datasets.iter().filter(|dataset| dataset.content.state == DatasetState::Archived).map(|dataset| dataset.id));
-        let shown: Vec<Dataset> = datasets.into_iter().filter(|dataset| dataset.content.state != DatasetState::Archived).collect();
+        deletes.extend(datasets.iter().filter(|dataset| !dataset.content.state.is_listed()).map(|dataset| dataset.id));
+        let shown: Vec<Dataset> = datasets.into_iter().filter(|dataset| dataset.content.state.is_listed()).collect();
         Ok((self.to_documents(&shown)?, deletes))
     }
 

@@ -26,7 +26,9 @@ pub use directory::Directory;
 pub use distribution::{FileUpload, FoundDistribution};
 pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
-pub use harvest::{HarvestProgress, HarvestSourceStatus};
+pub use harvest::{
+    DecisionListing, FoundDecision, HarvestPreview, HarvestProgress, HarvestSourceStatus, PreviewRecord, PreviewRequest, correction_path,
+};
 pub use noun::SimpleNoun;
 pub use search::{FoundDatasets, listing_notice};
 pub use search_log::{SearchStatistics, SearchedQuery};

@@ -318,10 +318,10 @@ impl App {
     fn visible_datasets(&self, viewer: &Viewer, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Arc<Dataset>>> {
         let mut visible = BTreeMap::new();
         for chunk in ids.chunks(500) {
-            let shown = self.cached_many(chunk)?.into_iter().filter(|dataset| {
-                let archived = dataset.content.state == minato_catalog::DatasetState::Archived;
-                !archived && viewer.sees(dataset.content.organization_id, dataset.is_open())
-            });
+            let shown = self
+                .cached_many(chunk)?
+                .into_iter()
+                .filter(|dataset| dataset.content.state.is_listed() && viewer.sees(dataset.content.organization_id, dataset.is_open()));
             visible.extend(shown.map(|dataset| (dataset.id, dataset)));
         }
         Ok(visible)

@@ -85,7 +85,7 @@ impl App {
             counts.words += 1;
         }
         let mut hashes = BTreeSet::new();
-        for state in [None, Some(minato_catalog::DatasetState::Archived)] {
+        for state in [None, Some(minato_catalog::DatasetState::Archived), Some(minato_catalog::DatasetState::Duplicate)] {
             let mut filter = DatasetFilter { scope: Scope::Everything, state, order: Order::Slug, limit: 200, ..Default::default() };
             loop {
                 let page = self.store().read(|conn| datasets::list(conn, &filter))?;

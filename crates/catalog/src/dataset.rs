@@ -35,6 +35,8 @@ pub enum DatasetState {
     Published,
     /// Withdrawn; a tombstone remains, history and counts are kept.
     Archived,
+    /// The same as another dataset, which is shown and counted in its place (`duplicate_of`).
+    Duplicate,
 }
 
 impl DatasetState {
@@ -44,12 +46,20 @@ impl DatasetState {
             DatasetState::Draft => "draft",
             DatasetState::Published => "published",
             DatasetState::Archived => "archived",
+            DatasetState::Duplicate => "duplicate",
         }
+    }
+
+    /// Whether the dataset is one of the catalog's for anybody: neither withdrawn nor another's copy.
+    pub fn is_listed(self) -> bool {
+        matches!(self, DatasetState::Draft | DatasetState::Published)
     }
 
     /// The state of that name.
     pub fn parse(text: &str) -> Option<DatasetState> {
-        [DatasetState::Draft, DatasetState::Published, DatasetState::Archived].into_iter().find(|state| state.as_str() == text)
+        [DatasetState::Draft, DatasetState::Published, DatasetState::Archived, DatasetState::Duplicate]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -248,6 +258,9 @@ pub struct DatasetContent {
     /// Where it was harvested from; `null` for datasets published here.
     #[serde(default)]
     pub provenance: Option<Provenance>,
+    /// The dataset that this one is a copy of, and that is shown in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<Uuid>,
     /// The files and links, in the publisher's order.
     #[serde(default)]
     pub distributions: Vec<Distribution>,
@@ -376,6 +389,14 @@ impl DatasetDraft {
             check_url(e, "/contact_point/url", contact.url.as_deref().filter(|url| !url.is_empty()));
         }
         check_licence(e, "/licence", self.licence.as_deref(), vocabulary);
+        if self.state == DatasetState::Duplicate {
+            e.push(FieldError::new(
+                "/state",
+                "invalid_state",
+                "/state に duplicate は指定できません。同じデータセットかどうかは、収集の「判断」で決めます。",
+                "/state cannot be set to duplicate; decide it among the harvest decisions",
+            ));
+        }
         if self.state == DatasetState::Archived {
             e.push(FieldError::new(
                 "/state",
@@ -495,6 +516,7 @@ impl DatasetDraft {
             standard_dataset,
             extras: self.extras,
             provenance: previous.and_then(|content| content.provenance.clone()),
+            duplicate_of: previous.and_then(|content| content.duplicate_of),
             distributions,
         };
         match (self.modified, previous) {
@@ -522,7 +544,7 @@ impl From<DatasetContent> for DatasetDraft {
             title_en: content.title_en,
             description: content.description,
             description_en: content.description_en,
-            state: if content.state == DatasetState::Archived { DatasetState::Published } else { content.state },
+            state: if content.state.is_listed() { content.state } else { DatasetState::Published },
             visibility: content.visibility,
             keywords: content.keywords,
             themes: content.themes,

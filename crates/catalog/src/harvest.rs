@@ -8,8 +8,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organization::check_slug;
-use crate::vocabulary::{TITLE_LENGTH_MAX, check_text, check_title, check_url};
-use crate::{DatasetDraft, FieldError, RecordState, Text};
+use crate::vocabulary::{TITLE_LENGTH_MAX, check_count, check_email, check_length, check_text, check_title, check_url};
+use crate::{DatasetDraft, FieldError, RecordState, Schedule, Text, find_frequency, is_local_government_code, normalize_format};
+
+/// Longest pattern of links, in characters.
+const LINK_PATTERN_LENGTH_MAX: usize = 1_000;
+/// Most spellings of one kind that a source may map.
+const MAPPING_MAX: usize = 2_000;
 
 /// The protocol a source speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -256,11 +261,21 @@ impl HarvestSourceDraft {
                 "/url must be an http or https URL; nothing else is harvested",
             ));
         }
+        if let Some(schedule) = &self.schedule {
+            errors.extend(Schedule::parse(schedule, &self.slug).err());
+        }
+        self.check_mapping(&mut errors);
+        check_text(&mut errors, "/link_pattern", self.link_pattern.as_deref(), LINK_PATTERN_LENGTH_MAX);
+        check_email(&mut errors, "/notify/email", self.notify.email.as_deref());
+        if self.notify.webhook.is_some() {
+            check_url(&mut errors, "/notify/webhook", self.notify.webhook.as_deref());
+        }
         check_text(&mut errors, "/remote_organization", self.remote_organization.as_deref(), TITLE_LENGTH_MAX);
         for (field, value, max) in [
             ("/missing_runs_max", self.missing_runs_max, 1000),
             ("/grace_days", self.grace_days, 3650),
             ("/sweep_percent_max", self.sweep_percent_max, 100),
+            ("/rank", self.rank, 10_000),
         ] {
             if !(0..=max).contains(&value) {
                 errors.push(FieldError::new(
@@ -272,6 +287,38 @@ impl HarvestSourceDraft {
             }
         }
         errors
+    }
+
+    /// Whether what a source's words are mapped to exists. Licences and themes are the catalog's own and checked there.
+    fn check_mapping(&self, errors: &mut Vec<FieldError>) {
+        let mapping = &self.mapping;
+        for (list, spellings) in [
+            ("licences", &mapping.licences),
+            ("themes", &mapping.themes),
+            ("formats", &mapping.formats),
+            ("frequencies", &mapping.frequencies),
+            ("areas", &mapping.areas),
+        ] {
+            check_count(errors, &format!("/mapping/{list}"), spellings.len(), MAPPING_MAX);
+            for (spelling, target) in spellings.iter().take(MAPPING_MAX) {
+                let field = format!("/mapping/{list}/{}", crate::error::escaped(spelling));
+                check_length(errors, &field, spelling, TITLE_LENGTH_MAX);
+                let known = match list {
+                    "frequencies" => find_frequency(target).is_some(),
+                    "formats" => normalize_format(target).is_some(),
+                    "areas" => is_local_government_code(target),
+                    _ => !target.trim().is_empty(),
+                };
+                if !known {
+                    let see = match list {
+                        "frequencies" => "GET /api/v1/frequencies",
+                        "areas" => "a local government code of six digits, such as 342025",
+                        _ => "a format such as CSV",
+                    };
+                    errors.push(FieldError::unknown_value(&field, target, see));
+                }
+            }
+        }
     }
 }
 
@@ -327,6 +374,11 @@ pub struct HarvestCounts {
 impl HarvestCounts {
     /// Counts one more record.
     pub fn add(&mut self, outcome: RecordOutcome) {
+        self.add_many(outcome, 1);
+    }
+
+    /// Counts more records with the same outcome.
+    pub fn add_many(&mut self, outcome: RecordOutcome, count: i64) {
         *match outcome {
             RecordOutcome::Added => &mut self.added,
             RecordOutcome::Updated => &mut self.updated,
@@ -334,7 +386,7 @@ impl HarvestCounts {
             RecordOutcome::Suspect => &mut self.suspect,
             RecordOutcome::Archived => &mut self.archived,
             RecordOutcome::Failed => &mut self.failed,
-        } += 1;
+        } += count;
     }
 }
 
@@ -352,6 +404,8 @@ pub enum HarvestStatus {
     Incomplete,
     /// Nothing could be read.
     Failed,
+    /// Stopped by somebody; what was read is here and nothing was deleted.
+    Canceled,
 }
 
 impl HarvestStatus {
@@ -363,6 +417,7 @@ impl HarvestStatus {
             HarvestStatus::Complete => "complete",
             HarvestStatus::Incomplete => "incomplete",
             HarvestStatus::Failed => "failed",
+            HarvestStatus::Canceled => "canceled",
         }
     }
 }
@@ -399,6 +454,111 @@ pub struct HarvestRecordReport {
     pub cause: Option<Text>,
     /// The dataset it is here.
     pub dataset_id: Option<Uuid>,
+    /// The record as it came, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// What is to be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Two datasets of different sources are, or may be, the same.
+    Duplicate,
+    /// A record is, or may be, one that had another id before.
+    Moved,
+    /// A run would withdraw so many records that a person should look first.
+    Sweep,
+}
+
+impl DecisionKind {
+    /// As stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Duplicate => "duplicate",
+            DecisionKind::Moved => "moved",
+            DecisionKind::Sweep => "sweep",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(text: &str) -> Option<DecisionKind> {
+        [DecisionKind::Duplicate, DecisionKind::Moved, DecisionKind::Sweep].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How a decision stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionState {
+    /// Nobody has decided. Two datasets found to be the same are treated as such meanwhile; a sweep waits.
+    Open,
+    /// Yes: they are the same, the record has moved, the records may go.
+    Accepted,
+    /// No. It is not asked again.
+    Rejected,
+}
+
+impl DecisionState {
+    /// As stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionState::Open => "open",
+            DecisionState::Accepted => "accepted",
+            DecisionState::Rejected => "rejected",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(text: &str) -> Option<DecisionState> {
+        [DecisionState::Open, DecisionState::Accepted, DecisionState::Rejected].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// Something that harvesting leaves to staff, or that they decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HarvestDecision {
+    /// Id.
+    pub id: Uuid,
+    /// What is to be decided.
+    pub kind: DecisionKind,
+    /// The source in whose run it came up.
+    pub source_id: Uuid,
+    /// What it is about, unique for each kind.
+    pub subject: String,
+    /// The dataset in question.
+    pub dataset_id: Option<Uuid>,
+    /// The dataset it is compared with.
+    pub other_id: Option<Uuid>,
+    /// How it stands.
+    pub state: DecisionState,
+    /// Why it is asked.
+    pub reason: Text,
+    /// When it came up.
+    pub created: DateTime<Utc>,
+    /// When it was decided.
+    pub decided: Option<DateTime<Utc>>,
+    /// By whom.
+    pub decided_by: Option<String>,
+}
+
+/// A field of a harvested dataset that was corrected here and stays so, whatever the source says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Correction {
+    /// The dataset.
+    pub dataset_id: Uuid,
+    /// JSON pointer into the draft form, such as `/title` or `/distributions/{id}/title`.
+    pub path: String,
+    /// The value here.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+    /// The value at the source when it was corrected.
+    #[schema(value_type = Object)]
+    pub base: serde_json::Value,
+    /// Who corrected it.
+    pub actor: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A record as fetched and converted.

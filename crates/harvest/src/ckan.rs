@@ -4,40 +4,71 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, Withdrawal,
-    is_slug, jst_day, parse_day,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, RecordFailure, Text, Vocabulary, Withdrawal, is_slug, jst_day, parse_moment,
 };
-use minato_dcat::{bounding_box, language_code};
-use serde_json::{Map, Value};
+use minato_dcat::language_code;
+use serde_json::Value;
 use url::Url;
 
 use crate::Error;
 use crate::client::Client;
-use crate::convert::{Record, usable_url};
-use crate::listing::{End, Run, Stop};
+use crate::convert::{Record, usable_url, utc_moment};
+use crate::json::{self, Fields, JsonError, array, clip, or, some, text, truthy, whole_number};
+use crate::listing::{Converted, End, Pages, Run, Stop};
 
-const ACCEPT: &str = "application/json";
 /// Records asked for at once; servers may give fewer.
 const ROWS: usize = 100;
+/// Packages that cannot be shown one after the other before a server is left alone.
+const SHOW_REFUSALS_MAX: usize = 20;
+
+/// How a software that answers (part of) CKAN's action API differs from CKAN.
+pub(crate) struct Dialect {
+    /// Its name in messages.
+    pub(crate) software: &'static str,
+    /// Where the actions may be, below the site.
+    pub(crate) paths: &'static [&'static str],
+    /// What `package_search` is asked beside rows and start.
+    pub(crate) search: &'static [(&'static str, &'static str)],
+    /// Whether the server picks an organization's records; else they are picked here.
+    pub(crate) filters: bool,
+    /// Whether times without a zone are UTC, as CKAN keeps them; else Japan's.
+    pub(crate) naive_is_utc: bool,
+    /// Whether an action that gave this error may be asked for in another way.
+    pub(crate) is_elsewhere: fn(&JsonError) -> bool,
+    /// Whether `package_show/{id}` may be what answers, in place of `package_show?id=`.
+    pub(crate) shows_by_path: bool,
+    /// The record's id, where an entry of `package_list` is one.
+    pub(crate) listed_id: fn(&str) -> Option<String>,
+    /// A package in CKAN's words, where the software's own differ.
+    pub(crate) in_ckan_words: fn(&Fields, &Url) -> Option<Fields>,
+    /// The page of a package at a site, by its id and what it says.
+    pub(crate) page: fn(&Url, &str, &Fields) -> String,
+}
+
+const CKAN: Dialect = Dialect {
+    software: "CKAN",
+    paths: &["api/3/action/"],
+    // A field that edits do not change, so that pages do not shift.
+    search: &[("sort", "name asc")],
+    filters: true,
+    naive_is_utc: true,
+    is_elsewhere: |error| matches!(error, JsonError::Fetch(error) if matches!(error.status(), Some(400 | 403 | 404 | 409))),
+    shows_by_path: false,
+    // The list gives names, records are known by id: which one this is cannot be told.
+    listed_id: |_| None,
+    in_ckan_words: |_, _| None,
+    page: |base, id, package| format!("{base}dataset/{}", or(text(package, "name"), || id.to_owned())),
+};
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let site = Site::new(&source.url, client)?;
-    let organization = source.remote_organization.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    match search(&site, organization, vocabulary, run).await {
-        // Some portals close the search and leave the list open.
-        Err(Refusal::Status(error)) => match list(&site, organization, vocabulary, run).await {
-            Err(Stop::Broken(_)) if run.met() == 0 => Err(error.into()),
-            outcome => outcome,
-        },
-        Err(Refusal::Stop(stop)) => Err(stop),
-        Ok(end) => Ok(end),
-    }
+    let site = Site::new(&CKAN, &source.url, source.remote_organization.as_deref(), client)?;
+    site.read(vocabulary, run).await
 }
 
 /// Why the search was of no use.
-enum Refusal {
+pub(crate) enum Refusal {
     /// The very first request was refused: another way may be open.
-    Status(Error),
+    Elsewhere(Text),
     Stop(Stop),
 }
 
@@ -47,161 +78,19 @@ impl<T: Into<Stop>> From<T> for Refusal {
     }
 }
 
-async fn search(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
-    let mut start = 0;
-    let mut reported: Option<u64> = None;
-    for page in 1.. {
-        let rows = ROWS.to_string();
-        let offset = start.to_string();
-        // Sorted by a field that edits do not change, so that pages do not shift.
-        let mut query = vec![("rows", rows.as_str()), ("start", offset.as_str()), ("sort", "name asc")];
-        let filter = organization.map(|name| format!("organization:{}", quoted(name)));
-        if let Some(filter) = &filter {
-            query.push(("fq", filter));
-        }
-        let result = match site.call("package_search", &query).await {
-            Err(ActionError::Fetch(error)) if page == 1 && matches!(error.status(), Some(400 | 403 | 404 | 409)) => {
-                return Err(Refusal::Status(error));
-            }
-            other => other.map_err(|error| error.at(&format!("package_search, start={start}")))?,
-        };
-        let Some(records) = result.get("results").and_then(Value::as_array) else {
-            return Err(Text::new(
-                "package_search の応答に results がありません。CKAN の URL か確認してください。",
-                "the answer of package_search has no results; check that the URL is a CKAN site",
-            )
-            .into());
-        };
-        let Some(count) = result.get("count").and_then(Value::as_u64) else {
-            return Err(Text::new(
-                "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
-                "the answer of package_search has no count, so it cannot be told whether all was read",
-            )
-            .into());
-        };
-        if let Some(before) = reported
-            && count < before
-        {
-            return doubtful(Text::new(
-                format!("読み取り中に全体の件数が {before} から {count} に減りました。時間をおいて再度実行してください。"),
-                format!("the number of records fell from {before} to {count} while reading; try again later"),
-            ));
-        }
-        reported = Some(count);
-        let met_before = run.met();
-        for (index, package) in records.iter().enumerate() {
-            match site.convert(package, vocabulary, &format!("package_search #{}", start + index)) {
-                Converted::Record(record) => run.send(*record).await?,
-                Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
-            }
-        }
-        start += records.len();
-        if start as u64 >= count {
-            return Ok(End { reported, doubt: None });
-        }
-        if records.is_empty() {
-            return doubtful(Text::new(
-                format!("{count} 件のうち {start} 件目以降が空で返りました。時間をおいて再度実行してください。"),
-                format!("of {count} records nothing came after the first {start}; try again later"),
-            ));
-        }
-        if run.met() == met_before {
-            return doubtful(Text::new(
-                format!("start={} のページが前のページと同じ内容です。取り込み元のページ送りを確認してください。", start - records.len()),
-                format!("the page at start={} repeats earlier ones; check the source's paging", start - records.len()),
-            ));
-        }
-        if page >= site.client.settings().pages_max {
-            return doubtful(Text::new(
-                format!("ページ数が上限（{page}）を超えたため、途中で止めました。"),
-                format!("there are more than {page} pages; reading stopped there"),
-            ));
-        }
-    }
-    Ok(End { reported, doubt: None })
-}
-
-fn doubtful(cause: Text) -> Result<End, Refusal> {
-    Ok(End { reported: None, doubt: Some(cause) })
-}
-
-/// `package_list` and one `package_show` for each.
-async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let result = site.call("package_list", &[]).await.map_err(|error| error.at("package_list"))?;
-    let names: Vec<&str> = match result.as_array() {
-        Some(names) => names.iter().filter_map(Value::as_str).collect(),
-        None => {
-            return Err(Text::new(
-                "package_list の応答が一覧ではありません。CKAN の URL か確認してください。",
-                "the answer of package_list is no list; check that the URL is a CKAN site",
-            )
-            .into());
-        }
-    };
-    for name in names {
-        let package = match site.call("package_show", &[("id", name)]).await {
-            Ok(package) => package,
-            Err(error) => {
-                let cause = error.at(&format!("package_show {name}"));
-                // The list gives names, records are known by id: which one this is cannot be told.
-                run.send(Err(RecordFailure { remote_id: None, position: name.to_owned(), cause, raw: None })).await?;
-                continue;
-            }
-        };
-        if organization.is_some_and(|wanted| !belongs_to(&package, wanted)) {
-            continue;
-        }
-        match site.convert(&package, vocabulary, name) {
-            Converted::Record(record) => run.send(*record).await?,
-            Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
-        }
-    }
-    Ok(End { reported: None, doubt: None })
-}
-
-fn belongs_to(package: &Value, wanted: &str) -> bool {
-    let organization = package.get("organization");
-    let owner = package.get("owner_org").and_then(Value::as_str);
-    owner == Some(wanted)
-        || ["name", "id", "title"].iter().any(|key| organization.and_then(|it| it.get(key)).and_then(Value::as_str) == Some(wanted))
-}
-
-/// A value in Solr's query syntax.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-struct Site<'a> {
+/// A site that speaks a dialect of CKAN.
+pub(crate) struct Site<'a> {
+    dialect: &'static Dialect,
     client: &'a Client,
     base: Url,
-}
-
-/// Why an action gave nothing.
-enum ActionError {
-    Fetch(Error),
-    Answer(Text),
-}
-
-impl ActionError {
-    fn at(self, place: &str) -> Text {
-        let cause = match self {
-            ActionError::Fetch(error) => error.text(),
-            ActionError::Answer(cause) => cause,
-        };
-        Text::new(format!("{place}: {}", cause.ja), format!("{place}: {}", cause.en))
-    }
-}
-
-/// What became of a package.
-enum Converted {
-    Record(Box<Result<HarvestedRecord, RecordFailure>>),
-    /// Private, deleted or no dataset; with its id.
-    NotPublic(String),
+    /// Where the actions are, below the site, as far as is known.
+    paths: Vec<String>,
+    organization: Option<&'a str>,
 }
 
 impl<'a> Site<'a> {
     /// The site behind an address that may already lead into its API.
-    fn new(url: &str, client: &'a Client) -> Result<Self, Error> {
+    pub(crate) fn new(dialect: &'static Dialect, url: &str, organization: Option<&'a str>, client: &'a Client) -> Result<Self, Error> {
         let invalid = || Error::InvalidUrl { url: url.chars().take(500).collect() };
         let mut base = Url::parse(url.trim()).map_err(|_| invalid())?;
         if !matches!(base.scheme(), "http" | "https") {
@@ -209,38 +98,174 @@ impl<'a> Site<'a> {
         }
         base.set_query(None);
         base.set_fragment(None);
-        let path = base.path().trim_end_matches('/');
+        let path = base.path().trim_end_matches('/').to_owned();
         let cut = path
             .find("/api/3")
             .or_else(|| path.find("/api/action"))
+            .or_else(|| path.find("/api/package_"))
+            .or_else(|| path.find("/ckan_api"))
+            .or_else(|| path.strip_suffix("/api/1").map(str::len))
             .or_else(|| path.strip_suffix("/api").map(str::len))
-            .or_else(|| path.strip_suffix("/dataset").map(str::len));
-        let path = format!("{}/", &path[..cut.unwrap_or(path.len())]);
-        base.set_path(&path);
-        Ok(Site { client, base })
+            .or_else(|| path.strip_suffix("/dataset").map(str::len))
+            .or_else(|| path.strip_suffix("/datasets").map(str::len));
+        let mut paths: Vec<String> = dialect.paths.iter().map(|path| (*path).to_owned()).collect();
+        // An address of an action itself says where the actions are.
+        let actions = path.find("/package_").map(|end| format!("{}/", &path[..end]));
+        let site = format!("{}/", &path[..cut.or(path.find("/package_")).unwrap_or(path.len())]);
+        if let Some(given) = actions.and_then(|actions| actions.strip_prefix(&site).map(str::to_owned)) {
+            paths.retain(|path| *path != given);
+            paths.insert(0, given);
+        }
+        base.set_path(&site);
+        let organization = organization.map(str::trim).filter(|name| !name.is_empty());
+        Ok(Site { dialect, client, base, paths, organization })
+    }
+
+    /// Where the actions may be, the likeliest first.
+    pub(crate) fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// Reads by the search, else by the list, at the first place that answers.
+    pub(crate) async fn read(&self, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        let mut refused = None;
+        for path in &self.paths {
+            match self.search(path, vocabulary, run).await {
+                Ok(end) => return Ok(end),
+                Err(Refusal::Stop(stop)) => return Err(stop),
+                Err(Refusal::Elsewhere(cause)) => refused = refused.or(Some(cause)),
+            }
+        }
+        // Some portals close the search and leave the list open.
+        for path in &self.paths {
+            let Ok(names) = self.names(path).await else { continue };
+            return self.show_all(path, &names, vocabulary, run).await;
+        }
+        let unknown = || Text::new("package_search も package_list も使えません。", "neither package_search nor package_list can be used");
+        Err(Stop::Broken(refused.unwrap_or_else(unknown)))
+    }
+
+    /// Reads all pages of `package_search`.
+    pub(crate) async fn search(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+        let mut pages = Pages::new(self.client.settings().pages_max);
+        let mut start = 0;
+        loop {
+            let place = format!("package_search, start={start}");
+            let (count, packages) = match self.search_page(path, start, ROWS).await {
+                Err(error) if start == 0 && (self.dialect.is_elsewhere)(&error) => return Err(Refusal::Elsewhere(error.at(&place))),
+                other => other.map_err(|error| error.at(&place))?,
+            };
+            if let Some(doubt) = pages.count(Some(count)) {
+                return Ok(End::doubtful(doubt));
+            }
+            for (index, package) in packages.iter().enumerate() {
+                let position = format!("package_search #{}", start + index);
+                run.take(self.convert(package, !self.dialect.filters, vocabulary, &position)).await?;
+            }
+            let place = format!("start={start}");
+            start += packages.len();
+            if start as u64 >= count {
+                return Ok(End { reported: pages.reported(), doubt: None });
+            }
+            if let Some(doubt) = pages.turn(&place, packages.len(), run.passed()) {
+                return Ok(End::doubtful(doubt));
+            }
+        }
+    }
+
+    /// One page of `package_search`: the source's count of all records, and those of the page.
+    pub(crate) async fn search_page(&self, path: &str, start: usize, rows: usize) -> Result<(u64, Vec<Value>), JsonError> {
+        let (rows, start) = (rows.to_string(), start.to_string());
+        let mut query = vec![("rows", rows.as_str()), ("start", start.as_str())];
+        query.extend(self.dialect.search);
+        let filter = self.organization.filter(|_| self.dialect.filters).map(|name| format!("organization:{}", quoted(name)));
+        if let Some(filter) = &filter {
+            query.push(("fq", filter));
+        }
+        let mut result = self.call(path, "package_search", &query).await?;
+        let software = self.dialect.software;
+        let Some(Value::Array(packages)) = result.get_mut("results").map(Value::take) else {
+            return Err(JsonError::Answer(Text::new(
+                format!("package_search の応答に results がありません。{software} の URL か確認してください。"),
+                format!("the answer of package_search has no results; check that the URL is a {software} site"),
+            )));
+        };
+        let Some(count) = result.as_object().and_then(|result| json::count(result, "count")) else {
+            return Err(JsonError::Answer(Text::new(
+                "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
+                "the answer of package_search has no count, so it cannot be told whether all was read",
+            )));
+        };
+        Ok((count, packages))
+    }
+
+    /// The entries of `package_list`: names, or what the software gives in their place.
+    pub(crate) async fn names(&self, path: &str) -> Result<Vec<String>, JsonError> {
+        let result = self.call(path, "package_list", &[]).await?;
+        let Some(entries) = result.as_array() else {
+            let software = self.dialect.software;
+            return Err(JsonError::Answer(Text::new(
+                format!("package_list の応答が一覧ではありません。{software} の URL か確認してください。"),
+                format!("the answer of package_list is no list; check that the URL is a {software} site"),
+            )));
+        };
+        let name = |entry: &Value| match entry.as_object() {
+            Some(entry) => or(text(entry, "id"), || text(entry, "name")),
+            None => json::plain(entry),
+        };
+        Ok(entries.iter().map(name).filter(|name| !name.is_empty()).collect())
+    }
+
+    /// One `package_show` for each name; records met before are not asked for again.
+    pub(crate) async fn show_all(&self, path: &str, names: &[String], vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        let mut by_path = false;
+        let mut refusals = 0;
+        for name in names {
+            let id = (self.dialect.listed_id)(name);
+            if id.as_deref().is_some_and(|id| run.has_passed(id)) {
+                continue;
+            }
+            match self.show(path, name, &mut by_path).await {
+                Ok(package) => {
+                    refusals = 0;
+                    run.take(self.convert(&package, true, vocabulary, name)).await?;
+                }
+                Err(error) => {
+                    let cause = error.at(&format!("package_show {name}"));
+                    refusals += 1;
+                    if refusals >= SHOW_REFUSALS_MAX {
+                        return Err(Stop::Broken(cause));
+                    }
+                    run.send(Err(RecordFailure { remote_id: id, position: name.to_owned(), cause, raw: None })).await?;
+                }
+            }
+        }
+        Ok(End { reported: None, doubt: None })
+    }
+
+    async fn show(&self, path: &str, name: &str, by_path: &mut bool) -> Result<Value, JsonError> {
+        if !*by_path {
+            match self.call(path, "package_show", &[("id", name)]).await {
+                Err(error) if self.dialect.shows_by_path && (self.dialect.is_elsewhere)(&error) => {
+                    let package = self.call(path, &format!("package_show/{name}"), &[]).await.map_err(|_| error)?;
+                    *by_path = true;
+                    return Ok(package);
+                }
+                other => return other,
+            }
+        }
+        self.call(path, &format!("package_show/{name}"), &[]).await
     }
 
     /// Calls an action and gives its `result`.
-    async fn call(&self, action: &str, query: &[(&str, &str)]) -> Result<Value, ActionError> {
+    async fn call(&self, path: &str, action: &str, query: &[(&str, &str)]) -> Result<Value, JsonError> {
+        let software = self.dialect.software;
         let mut url = self.base.clone();
-        url.set_path(&format!("{}api/3/action/{action}", self.base.path()));
+        url.set_path(&format!("{}{path}{action}", self.base.path()));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let fetched = self.client.get(url.as_str(), ACCEPT).await.map_err(ActionError::Fetch)?;
-        if fetched.is_html() {
-            return Err(ActionError::Answer(Text::new(
-                "JSON ではなく Web ページ（HTML）が返りました。CKAN の URL か、メンテナンス中でないか確認してください。",
-                "a web page (HTML) came instead of JSON; check that the URL is a CKAN site and not under maintenance",
-            )));
-        }
-        let mut answer: Value = serde_json::from_slice(&fetched.body).map_err(|error| {
-            let detail: String = error.to_string().chars().take(200).collect();
-            ActionError::Answer(Text::new(
-                format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
-                format!("the answer is not whole JSON: {detail}; try again later"),
-            ))
-        })?;
+        let mut answer = json::get(self.client, url.as_str(), software).await?;
         if answer.get("success").and_then(Value::as_bool) != Some(true) {
             let error = answer.get("error");
             let message = error
@@ -248,36 +273,40 @@ impl<'a> Site<'a> {
                 .or(error)
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             let message: String = message.unwrap_or_default().chars().take(200).collect();
-            return Err(ActionError::Answer(Text::new(
-                format!("CKAN がエラー（success: false）を返しました。{message}"),
-                format!("CKAN answered success: false. {message}"),
+            return Err(JsonError::Answer(Text::new(
+                format!("{software} がエラー（success: false）を返しました。{message}"),
+                format!("{software} answered success: false. {message}"),
             )));
         }
         Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())
     }
 
-    fn convert(&self, package: &Value, vocabulary: &Vocabulary, position: &str) -> Converted {
-        let id = package.get("id").and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty());
-        let failure = |ja: &str, en: &str| {
-            let failure = RecordFailure {
-                remote_id: id.map(str::to_owned),
-                position: position.to_owned(),
-                cause: Text::new(format!("{position}: {ja}"), format!("{position}: {en}")),
-                raw: Some(package.to_string()),
-            };
-            Converted::Record(Box::new(Err(failure)))
+    /// `picks`: whether other organizations' records are passed over here, because the server gave them too.
+    fn convert(&self, package: &Value, picks: bool, vocabulary: &Vocabulary, position: &str) -> Converted {
+        let id = package.get("id").map(json::plain).filter(|id| !id.is_empty());
+        let Some(given) = package.as_object() else {
+            let (ja, en) = ("レコードが JSON オブジェクトではありません。", "the record is not a JSON object");
+            return Converted::failure(None, position, package, ja, en);
         };
-        let Some(fields) = package.as_object() else {
-            return failure("レコードが JSON オブジェクトではありません。", "the record is not a JSON object");
-        };
-        let Some(id) = id else {
+        let translated = (self.dialect.in_ckan_words)(given, &self.base);
+        let fields = translated.as_ref().unwrap_or(given);
+        let id = translated.as_ref().and_then(|fields| some(text(fields, "id"))).or(id);
+        let failure = |ja: &str, en: &str| Converted::failure(id.as_deref(), position, package, ja, en);
+        let Some(remote_id) = &id else {
             return failure("レコードに id がありません。", "the record has no id");
         };
+        if picks && self.organization.is_some_and(|wanted| !belongs_to(fields, wanted)) {
+            return Converted::Other(remote_id.clone());
+        }
+        let state = text(fields, "state");
+        if state == "deleted" {
+            return Converted::Withdrawn(remote_id.clone(), Withdrawal::Deleted);
+        }
         let is_public = fields.get("private").is_none_or(|value| !truthy(value))
-            && fields.get("state").and_then(Value::as_str).is_none_or(|state| state == "active")
-            && !matches!(fields.get("type").and_then(Value::as_str), Some("harvest" | "showcase" | "application" | "issue"));
+            && (state.is_empty() || state == "active")
+            && !matches!(text(fields, "type").as_str(), "harvest" | "showcase" | "application" | "issue");
         if !is_public {
-            return Converted::NotPublic(id.to_owned());
+            return Converted::Withdrawn(remote_id.clone(), Withdrawal::Private);
         }
         for (field, is_expected) in [
             ("resources", fields.get("resources").is_none_or(|value| value.is_array() || value.is_null())),
@@ -287,17 +316,15 @@ impl<'a> Site<'a> {
                 return failure(&format!("{field} の形式が正しくありません。"), &format!("{field} is not of the expected type"));
             }
         }
-        let name = text(fields, "name");
-        let remote_url = usable_url(&format!("{}dataset/{}", self.base, if name.is_empty() { id } else { &name }), None);
+        let remote_url = usable_url(&(self.dialect.page)(&self.base, remote_id, fields), None);
         let record = self.package(fields, vocabulary);
-        let title_missing = record.draft.title.is_empty();
-        if title_missing {
+        if record.draft.title.is_empty() {
             return failure("タイトル title がありません。", "the record has no title");
         }
-        Converted::Record(Box::new(record.finish(id.to_owned(), remote_url, position, package.to_string())))
+        Converted::Record(Box::new(record.finish(remote_id.clone(), remote_url, position, package.to_string())))
     }
 
-    fn package<'v>(&self, fields: &Map<String, Value>, vocabulary: &'v Vocabulary) -> Record<'v> {
+    fn package<'v>(&self, fields: &Fields, vocabulary: &'v Vocabulary) -> Record<'v> {
         let mut record = Record::new(vocabulary);
         let mut rest = extras(fields);
         let mut take = |keys: &[&str]| keys.iter().find_map(|key| rest.remove(*key)).unwrap_or_default();
@@ -337,39 +364,32 @@ impl<'a> Site<'a> {
         // The words rather than CKAN's key for them.
         record.draft.licence_text = licence_text.map(|all| or(text(fields, "license_title"), || all));
 
-        let url = text(fields, "url");
+        let page = take(&["landingPage", "landing_page"]);
+        let url = or(text(fields, "url"), || page);
         record.draft.landing_page = record.address("landing_page", &url, Some(&self.base), None);
         record.draft.creator = some(text(fields, "author"));
         record.draft.contact_point = contact_point(fields, &mut take);
         record.draft.version = some(text(fields, "version"));
-        record.frequency(&take(&["frequency", "accrual_periodicity", "accrualPeriodicity", "update_frequency", "更新頻度"]));
-        let issued = take(&["issued", "公開日"]);
-        record.draft.issued = record.moment("issued", &issued).or_else(|| utc_moment(&text(fields, "metadata_created"))).map(jst_day);
+        record.frequency(&take(&[
+            "frequency",
+            "frequency_of_update",
+            "accrual_periodicity",
+            "accrualPeriodicity",
+            "update_frequency",
+            "更新頻度",
+        ]));
+        let issued = take(&["issued", "release_date", "公開日"]);
+        record.draft.issued = record.moment("issued", &issued).or_else(|| self.moment(&text(fields, "metadata_created"))).map(jst_day);
         let modified = take(&["modified", "last_updated"]);
-        record.draft.modified = record.moment("modified", &modified).or_else(|| utc_moment(&text(fields, "metadata_modified")));
+        record.draft.modified = record.moment("modified", &modified).or_else(|| self.moment(&text(fields, "metadata_modified")));
         let spatial = take(&["spatial"]);
         let label = take(&["spatial_text", "spatial_label", "対象地域"]);
-        if !spatial.is_empty() || !label.is_empty() {
-            let bbox = bounding_box(&spatial);
-            let label = some(label).or_else(|| some(spatial).filter(|text| bbox.is_none() && !text.starts_with(['{', '['])));
-            record.draft.spatial = Some(Spatial { label, area_codes: Vec::new(), bbox }).filter(|spatial| *spatial != Spatial::default());
-        }
-        let (start, end) = (take(&["temporal_start"]), take(&["temporal_end"]));
-        let temporal = Temporal { start: day(&start), end: day(&end) };
-        let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
-        if temporal != Temporal::default() && in_order {
-            record.draft.temporal = Some(temporal);
-        } else {
-            record.extra("temporal_start", &start);
-            record.extra("temporal_end", &end);
-        }
+        let labels: Vec<String> = array(fields, "spatial_labels").iter().map(json::plain).chain(some(label)).collect();
+        record.spatial(&spatial, &labels);
+        record.temporal(&take(&["temporal_start"]), &take(&["temporal_end"]));
         let language = take(&["language"]);
         for word in language.split([',', '[', ']', '"', ' ', '{', '}']).filter(|word| !word.is_empty()) {
-            match language_code(word) {
-                Some(code) if !record.draft.language.contains(&code) => record.draft.language.push(code),
-                Some(_) => {}
-                None => record.extra("language", &language),
-            }
+            record.language(word);
         }
         let conforms_to = take(&["conforms_to", "conformsTo"]);
         record.draft.conforms_to = serde_json::from_str(&conforms_to).unwrap_or_else(|_| some(conforms_to).into_iter().collect());
@@ -399,10 +419,16 @@ impl<'a> Site<'a> {
             );
         }
         record.draft.distributions = Some(distributions);
+        record.lift_licence();
         record
     }
 
-    fn resource(&self, fields: &Map<String, Value>, record: &mut Record<'_>) -> DistributionDraft {
+    /// A time the software keeps itself.
+    fn moment(&self, text: &str) -> Option<DateTime<Utc>> {
+        if self.dialect.naive_is_utc { utc_moment(text) } else { parse_moment(text) }
+    }
+
+    fn resource(&self, fields: &Fields, record: &mut Record<'_>) -> DistributionDraft {
         let mut extras = BTreeMap::new();
         let (name, name_en) = translated(fields, "name");
         let url = text(fields, "url");
@@ -413,7 +439,12 @@ impl<'a> Site<'a> {
         let is_page = matches!(format.as_deref(), Some("HTML" | "API" | "WEB" | "LINK" | "URL" | "WMS" | "WFS" | "WMTS"));
         let (access_url, download_url) =
             if is_page { (address, None) } else { (some(text(fields, "access_url")).and_then(|url| usable_url(&url, None)), address) };
-        let licence = record.licence(&[&text(fields, "license"), &text(fields, "license_id"), &text(fields, "resource_license_id")]);
+        let licence = record.licence(&[
+            &text(fields, "license"),
+            &text(fields, "license_url"),
+            &text(fields, "license_id"),
+            &text(fields, "resource_license_id"),
+        ]);
         if let Some(words) = licence.1 {
             extras.insert("licence_text".to_owned(), words);
         }
@@ -432,8 +463,8 @@ impl<'a> Site<'a> {
             access_url,
             download_url,
             byte_size: whole_number(fields.get("size").or_else(|| fields.get("byte_size"))),
-            issued: utc_moment(&text(fields, "created")).map(jst_day),
-            modified: [text(fields, "last_modified"), text(fields, "metadata_modified")].iter().find_map(|text| utc_moment(text)),
+            issued: self.moment(&text(fields, "created")).map(jst_day),
+            modified: [text(fields, "last_modified"), text(fields, "metadata_modified")].iter().find_map(|text| self.moment(text)),
             language: language_code(&text(fields, "language")).into_iter().collect(),
             conforms_to: Vec::new(),
             identifier: some(text(fields, "id")),
@@ -442,7 +473,7 @@ impl<'a> Site<'a> {
     }
 }
 
-fn contact_point(fields: &Map<String, Value>, take: &mut impl FnMut(&[&str]) -> String) -> Option<ContactPoint> {
+fn contact_point(fields: &Fields, take: &mut impl FnMut(&[&str]) -> String) -> Option<ContactPoint> {
     let (contact_name, contact_email) = (take(&["contact_name"]), take(&["contact_email"]));
     let telephone = some(take(&["contact_phone", "maintainer_phone", "contact_telephone"]));
     let url = some(take(&["contact_uri", "contact_url"])).and_then(|url| usable_url(&url, None));
@@ -489,17 +520,21 @@ const KNOWN_FIELDS: &[&str] = &[
     "title_translated",
     "notes_translated",
     "keywords_translated",
+    "spatial_labels",
+    "organizations",
     "tag_string",
     "tracking_summary",
     "plugin_data",
     "resource_count",
     "view_count",
+    "download_count",
+    "access_count",
     "downloads",
     "total_downloads",
 ];
 
 /// Values outside CKAN's own fields, by key: its `extras` and what extensions put at the top.
-fn extras(fields: &Map<String, Value>) -> BTreeMap<String, String> {
+fn extras(fields: &Fields) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (key, value) in fields.iter().filter(|(key, _)| !KNOWN_FIELDS.contains(&key.as_str())) {
         let value = match value {
@@ -528,7 +563,7 @@ fn extras(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 }
 
 /// Japanese and English of a field that may have a `…_translated` twin (ckanext-fluent) or be an object by language itself.
-fn translated(fields: &Map<String, Value>, key: &str) -> (String, Option<String>) {
+fn translated(fields: &Fields, key: &str) -> (String, Option<String>) {
     let plain = text(fields, key);
     let by_language = fields.get(&format!("{key}_translated")).or_else(|| fields.get(key)).and_then(Value::as_object);
     let of = |code: &str| by_language.and_then(|map| some(text(map, code)));
@@ -536,56 +571,16 @@ fn translated(fields: &Map<String, Value>, key: &str) -> (String, Option<String>
     (japanese.unwrap_or_default(), of("en"))
 }
 
-/// CKAN keeps its own times in UTC and sends them without a zone.
-fn utc_moment(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
-    let has_zone = text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-    if text.len() > 10 && !has_zone {
-        minato_catalog::parse_moment(&format!("{}Z", text.replacen(' ', "T", 1)))
-    } else {
-        minato_catalog::parse_moment(text)
-    }
+/// Whether a package is of an organization, by any of its names.
+fn belongs_to(package: &Fields, wanted: &str) -> bool {
+    let organizations = json::items(package, "organization").iter().chain(array(package, "organizations")).filter_map(Value::as_object);
+    let goes_by = |organization: &Fields| ["name", "id", "title"].iter().any(|key| text(organization, key) == wanted);
+    text(package, "owner_org") == wanted || organizations.into_iter().any(goes_by)
 }
 
-fn day(text: &str) -> Option<chrono::NaiveDate> {
-    minato_catalog::parse_moment(text).map(jst_day).or_else(|| parse_day(text))
-}
-
-fn whole_number(value: Option<&Value>) -> Option<i64> {
-    let number = match value? {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
-        Value::String(text) => text.trim().replace(',', "").parse().ok(),
-        _ => None,
-    };
-    number.filter(|number| *number >= 0)
-}
-
-fn text(fields: &Map<String, Value>, key: &str) -> String {
-    match fields.get(key) {
-        Some(Value::String(text)) => text.trim().to_owned(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-fn array<'f>(fields: &'f Map<String, Value>, key: &str) -> &'f [Value] {
-    fields.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn some(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-fn or(text: String, otherwise: impl FnOnce() -> String) -> String {
-    if text.is_empty() { otherwise() } else { text }
-}
-
-fn clip(text: &str, limit: usize) -> String {
-    text.chars().take(limit).collect()
-}
-
-fn truthy(value: &Value) -> bool {
-    value.as_bool().unwrap_or(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+/// A value in Solr's query syntax.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]
@@ -605,17 +600,9 @@ mod tests {
             ("https://data.example.jp/api", "https://data.example.jp/"),
             ("https://data.example.jp/dataset?page=1", "https://data.example.jp/"),
         ] {
-            assert_eq!(Site::new(url, &client).ok().unwrap().base.as_str(), base, "{url}");
+            assert_eq!(Site::new(&CKAN, url, None, &client).ok().unwrap().base.as_str(), base, "{url}");
         }
-        assert!(Site::new("ftp://example.jp/", &client).is_err());
-    }
-
-    #[test]
-    fn naive_times_are_utc() {
-        assert_eq!(utc_moment("2024-03-31T15:00:00.123456").unwrap().to_rfc3339(), "2024-03-31T15:00:00.123456+00:00");
-        assert_eq!(utc_moment("2024-03-31T15:00:00+09:00").unwrap().to_rfc3339(), "2024-03-31T06:00:00+00:00");
-        assert_eq!(utc_moment("2024-03-31").map(jst_day), parse_day("2024-03-31"));
-        assert_eq!(utc_moment(""), None);
+        assert!(Site::new(&CKAN, "ftp://example.jp/", None, &client).is_err());
     }
 
     #[test]

@@ -12,9 +12,9 @@ use url::Url;
 use crate::client::Client;
 use crate::convert::{Record, usable_url};
 use crate::dublin_core::{self, on_globe, unique};
-use crate::html::plain_text;
 use crate::listing::{End, Run, Stop};
 use crate::period::{first_day, last_day};
+use crate::plain_text::plain_text;
 use crate::xml::{Document, Element};
 
 const ACCEPT: &str = "application/xml, text/xml;q=0.9, */*;q=0.1";

@@ -6,8 +6,8 @@ use minato_catalog::{DistributionDraft, Spatial, jst_day};
 use minato_dcat::{bounding_box, language_code};
 
 use crate::convert::{Record, usable_url};
-use crate::html::plain_text;
 use crate::period::interval;
+use crate::plain_text::plain_text;
 use crate::xml::Element;
 
 /// Formats whose addresses lead to files; others lead to pages.

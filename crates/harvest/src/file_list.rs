@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use ego_tree::NodeId;
 use minato_catalog::{DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Temporal, Text, Vocabulary};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use scraper::{ElementRef, Html, Node, Selector};
 use url::Url;
 
@@ -37,7 +37,8 @@ const SPAN_MAX: usize = 500;
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
     let start = Url::parse(source.url.trim()).map_err(|_| crate::Error::InvalidUrl { url: source.url.chars().take(500).collect() })?;
-    let pattern = source.link_pattern.as_deref().map(str::trim).filter(|pattern| !pattern.is_empty()).map(compiled).transpose()?;
+    let pattern =
+        source.link_pattern.as_deref().map(str::trim).filter(|pattern| !pattern.is_empty()).map(crate::link_pattern).transpose()?;
     let fetched = Crawler::new(client).get(&start, ACCEPT).await.map_err(|refusal| refusal.text())?;
     let text = page_text(&fetched)?;
     let page = Page::read(&text, &fetched.url, pattern.as_ref(), vocabulary);
@@ -70,16 +71,6 @@ pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabular
         None
     };
     Ok(End { reported: None, doubt })
-}
-
-fn compiled(pattern: &str) -> Result<Regex, Text> {
-    RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
-        let detail: String = error.to_string().lines().last().unwrap_or_default().chars().take(200).collect();
-        Text::new(
-            format!("リンクの条件（link_pattern）「{pattern}」は正規表現として正しくありません（{detail}）。"),
-            format!("the link pattern `{pattern}` is no regular expression: {detail}"),
-        )
-    })
 }
 
 fn bare_host(url: &Url) -> &str {

@@ -9,9 +9,10 @@ use url::Url;
 
 use crate::convert::{Record, usable_url};
 use crate::dublin_core::{is_file, on_globe, unique};
-use crate::html::{plain_text, squeezed};
 use crate::label::byte_size;
+use crate::page::squeezed;
 use crate::period::interval;
+use crate::plain_text::plain_text;
 
 /// The values of a script: several may follow each other, in CDATA or comments, HTML-escaped, with line breaks in strings.
 pub(crate) fn values_of(text: &str) -> Result<Vec<Value>, String> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minato_catalog::Vocabulary;
 use regex::Regex;
 
-use crate::html::squeezed;
+use crate::page::squeezed;
 use crate::period::narrow;
 
 /// A link's words without what they say of the file.

@@ -5,43 +5,75 @@ mod ckan;
 mod client;
 mod convert;
 mod csw;
+mod data_json;
+mod dataeye;
 mod dcat;
 mod decode;
 mod dublin_core;
 mod error;
 mod file_list;
 mod hash;
-mod html;
+mod json;
 mod json_ld;
 mod label;
 mod listing;
 mod oai_pmh;
 mod open_data_list;
+mod opendatasoft;
 mod page;
 mod period;
+mod plain_text;
 mod robots;
+mod sameness;
 mod schema_org;
+mod shirasagi;
+mod socrata;
+mod udata;
 mod xml;
 
 pub use address::AllowAddress;
-pub use client::{Client, ClientSettings, Fetched};
+pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
 pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;
+pub use sameness::{dataset_keys, fingerprint};
 
 use minato_catalog::{HarvestItem, HarvestKind, HarvestSourceDraft, Text, Vocabulary};
 use tokio::sync::mpsc::Sender;
 
 use crate::listing::Run;
 
+/// Whether a pattern of links can be used; if not, why, and how to write one.
+pub fn check_link_pattern(pattern: &str) -> Result<(), Text> {
+    link_pattern(pattern).map(|_| ())
+}
+
+/// A pattern of links, of bounded size.
+pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
+        let detail: String = error.to_string().lines().last().unwrap_or_default().trim().chars().take(200).collect();
+        Text::new(
+            format!("/link_pattern が正規表現として読めません（{detail}）。例: \\.(csv|xlsx)$"),
+            format!("/link_pattern is not a regular expression ({detail}); for example: \\.(csv|xlsx)$"),
+        )
+    })
+}
+
 /// Reads a source from beginning to end and sends every record, one by one and as fast as they are taken.
 ///
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
-    let mut run = Run::new(records);
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
+    let default_licence = source.default_licence.as_deref().and_then(|id| vocabulary.find_licence(id)).map(str::to_owned);
+    let mut run = Run::new(records, default_licence);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Socrata => socrata::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
         HarvestKind::SchemaOrg => schema_org::read(source, client, vocabulary, &mut run).await,
@@ -55,4 +87,19 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
     let listing = run.conclude(outcome);
     tracing::info!(source.slug = %source.slug, source.kind = source.kind.as_str(), listing = ?listing, "source read");
     listing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Workers move a run to a thread of their choice: every back end must allow it.
+    #[test]
+    fn a_run_may_move_between_threads() {
+        fn is_send(_: &impl Send) {}
+        let source = HarvestSourceDraft::new("kure", HarvestKind::Ckan, "https://example.jp/", "kure");
+        let client = Client::new(ClientSettings::default()).unwrap();
+        let vocabulary = Vocabulary::built_in();
+        is_send(&run(&source, &client, &vocabulary, tokio::sync::mpsc::channel(1).0));
+    }
 }

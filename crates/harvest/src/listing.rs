@@ -2,8 +2,32 @@
 
 use std::collections::HashSet;
 
-use minato_catalog::{HarvestItem, HarvestedRecord, RecordFailure, Text, Withdrawal};
+use minato_catalog::{DatasetDraft, DistributionDraft, HarvestItem, HarvestedRecord, RecordFailure, Text, Withdrawal};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
+
+/// What became of a record of a listing.
+pub(crate) enum Converted {
+    /// It was converted, or could not be.
+    Record(Box<Result<HarvestedRecord, RecordFailure>>),
+    /// It is there and not for the public.
+    Withdrawn(String, Withdrawal),
+    /// It is somebody else's, or no dataset; with its id.
+    Other(String),
+}
+
+impl Converted {
+    /// A failure that names the record as far as it can be told.
+    pub(crate) fn failure(id: Option<&str>, position: &str, raw: &Value, ja: &str, en: &str) -> Converted {
+        Converted::Record(Box::new(Err(RecordFailure {
+            remote_id: id.map(str::to_owned),
+            position: position.to_owned(),
+            cause: Text::new(format!("{position}: {ja}"), format!("{position}: {en}")),
+            raw: Some(raw.to_string()),
+        })))
+    }
+}
 
 /// How a source's listing was read. Only after [`Listing::Complete`] may an absent record be taken for a withdrawn one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,17 +79,43 @@ pub(crate) struct End {
     pub(crate) doubt: Option<Text>,
 }
 
+/// Longest id kept, in bytes: databases index no longer ones.
+const ID_LENGTH_MAX: usize = 500;
+
+/// Shortens an overlong id (some are whole addresses) without making two of them equal.
+fn bound_id(id: &mut String) {
+    if id.len() <= ID_LENGTH_MAX {
+        return;
+    }
+    let digest: String = Sha256::digest(id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let end = (0..=ID_LENGTH_MAX - digest.len() - 1).rev().find(|end| id.is_char_boundary(*end)).unwrap_or(0);
+    id.truncate(end);
+    id.push('#');
+    id.push_str(&digest);
+}
+
 /// The records of a run on their way out.
 pub(crate) struct Run {
     records: Sender<HarvestItem>,
     seen: HashSet<String>,
+    /// Records of the listing that are not asked for.
+    others: HashSet<String>,
     /// Failures whose record could not be told; any known record may be meant.
     nameless: u64,
+    /// The licence of records that name none.
+    default_licence: Option<String>,
 }
 
 impl Run {
-    pub(crate) fn new(records: Sender<HarvestItem>) -> Self {
-        Run { records, seen: HashSet::new(), nameless: 0 }
+    /// `default_licence` is the id of a licence in the vocabulary. It is given here, where all records of all protocols pass, to those that
+    /// say nothing of a licence, neither themselves nor in words for one of their files.
+    pub(crate) fn new(records: Sender<HarvestItem>, default_licence: Option<String>) -> Self {
+        Run { records, seen: HashSet::new(), others: HashSet::new(), nameless: 0, default_licence }
+    }
+
+    /// Whether the listing was seen to hold a record with this id, asked for or not.
+    pub(crate) fn has_passed(&self, remote_id: &str) -> bool {
+        self.seen.contains(remote_id) || self.others.contains(remote_id)
     }
 
     /// Number of different records met so far.
@@ -73,16 +123,44 @@ impl Run {
         self.seen.len() as u64 + self.nameless
     }
 
+    /// Number of different records seen in the listing so far, those that are not asked for included.
+    pub(crate) fn passed(&self) -> u64 {
+        self.met() + self.others.len() as u64
+    }
+
+    /// Says that the listing holds a record that is not asked for: another organization's, or no dataset. The source counts it, we do not.
+    pub(crate) fn other(&mut self, remote_id: &str) {
+        self.others.insert(remote_id.to_owned());
+    }
+
+    /// Sends what a record became.
+    pub(crate) async fn take(&mut self, converted: Converted) -> Result<(), Stop> {
+        match converted {
+            Converted::Record(record) => self.send(*record).await,
+            Converted::Withdrawn(remote_id, cause) => self.withdrawn(&remote_id, cause).await,
+            Converted::Other(remote_id) => {
+                self.other(&remote_id);
+                Ok(())
+            }
+        }
+    }
+
     /// Says that a record is there but not for the catalog (private, deleted). It counts among those met.
     pub(crate) async fn withdrawn(&mut self, remote_id: &str, cause: Withdrawal) -> Result<(), Stop> {
-        if !self.seen.insert(remote_id.to_owned()) {
+        let mut remote_id = remote_id.to_owned();
+        bound_id(&mut remote_id);
+        if !self.seen.insert(remote_id.clone()) {
             return Ok(());
         }
-        self.records.send(HarvestItem::Withdrawn { remote_id: remote_id.to_owned(), cause }).await.map_err(|_| Stop::Closed)
+        self.records.send(HarvestItem::Withdrawn { remote_id, cause }).await.map_err(|_| Stop::Closed)
     }
 
     /// Sends a record or failure, waiting until it is taken. A record with an id met before is not sent again.
-    pub(crate) async fn send(&mut self, record: Result<HarvestedRecord, RecordFailure>) -> Result<(), Stop> {
+    pub(crate) async fn send(&mut self, mut record: Result<HarvestedRecord, RecordFailure>) -> Result<(), Stop> {
+        match &mut record {
+            Ok(record) => bound_id(&mut record.remote_id),
+            Err(failure) => failure.remote_id.iter_mut().for_each(bound_id),
+        }
         let id = match &record {
             Ok(record) => Some(&record.remote_id),
             Err(failure) => failure.remote_id.as_ref(),
@@ -93,10 +171,22 @@ impl Run {
             None => self.nameless += 1,
         }
         let item = match record {
-            Ok(record) => HarvestItem::Record(Box::new(record)),
+            Ok(mut record) => {
+                self.license(&mut record.draft);
+                HarvestItem::Record(Box::new(record))
+            }
             Err(failure) => HarvestItem::Failure(failure),
         };
         self.records.send(item).await.map_err(|_| Stop::Closed)
+    }
+
+    fn license(&self, draft: &mut DatasetDraft) {
+        // Words that are not in the list are a licence all the same; back ends keep a file's among its extras.
+        let has_words = |distribution: &DistributionDraft| distribution.extras.contains_key("licence_text");
+        let is_silent = draft.licence.is_none() && draft.licence_text.is_none() && !draft.distributions.iter().flatten().any(has_words);
+        if is_silent {
+            draft.licence = self.default_licence.clone();
+        }
     }
 
     /// The verdict over the whole run.
@@ -129,7 +219,20 @@ impl Run {
                 ),
             };
         }
-        match end.reported {
+        let others = self.others.len() as u64;
+        if met == 0 && others > 0 {
+            return Listing::Failed {
+                cause: Text::new(
+                    format!(
+                        "一覧の {others} 件の中に、取り込みの対象となるデータセットがありません。URL と対象組織の指定を確認してください。"
+                    ),
+                    format!(
+                        "none of the {others} records of the listing is a dataset that is asked for; check the URL and the organization"
+                    ),
+                ),
+            };
+        }
+        match end.reported.map(|reported| reported.saturating_sub(others)) {
             Some(reported) if reported == met => Listing::Complete { total: met },
             Some(reported) => Listing::Incomplete {
                 cause: Text::new(
@@ -147,5 +250,72 @@ impl Run {
             },
             None => Listing::Complete { total: met },
         }
+    }
+}
+
+/// What must hold from page to page of a listing, whatever the protocol.
+pub(crate) struct Pages {
+    reported: Option<u64>,
+    read: usize,
+    max: usize,
+    met: u64,
+}
+
+impl Pages {
+    /// Of a listing with at most `max` pages.
+    pub(crate) fn new(max: usize) -> Self {
+        Pages { reported: None, read: 0, max, met: 0 }
+    }
+
+    /// Number of records by the source's own count, as the last page gave it.
+    pub(crate) fn reported(&self) -> Option<u64> {
+        self.reported
+    }
+
+    /// Takes the count that a page gives. A smaller one than before is a doubt: records may have moved to pages that were read.
+    pub(crate) fn count(&mut self, count: Option<u64>) -> Option<Text> {
+        match (self.reported, count) {
+            (Some(before), Some(now)) if now < before => Some(Text::new(
+                format!("読み取り中に全体の件数が {before} から {now} に減りました。時間をおいて再度実行してください。"),
+                format!("the number of records fell from {before} to {now} while reading; try again later"),
+            )),
+            (_, Some(now)) => {
+                self.reported = Some(now);
+                None
+            }
+            (_, None) => None,
+        }
+    }
+
+    /// Takes note of a page before another one that must follow. `records` is what the page held, `met` how many different records the run
+    /// has met by now; `place` names the page.
+    pub(crate) fn turn(&mut self, place: &str, records: usize, met: u64) -> Option<Text> {
+        self.read += 1;
+        let met_before = std::mem::replace(&mut self.met, met);
+        if records == 0 {
+            return Some(Text::new(
+                format!("{place} のページが空でしたが、まだ続きがあるはずです。時間をおいて再度実行してください。"),
+                format!("the page at {place} is empty although more must follow; try again later"),
+            ));
+        }
+        if met == met_before {
+            return Some(Text::new(
+                format!("{place} のページが前のページと同じ内容です。取り込み元のページ送りを確認してください。"),
+                format!("the page at {place} repeats earlier ones; check the source's paging"),
+            ));
+        }
+        (self.read >= self.max).then(|| {
+            Text::new(
+                format!("ページ数が上限（{}）を超えたため、途中で止めました。", self.max),
+                format!("there are more than {} pages; reading stopped there", self.max),
+            )
+        })
+    }
+}
+
+impl End {
+    /// The end was not reached, or cannot be told.
+    pub(crate) fn doubtful(cause: Text) -> End {
+        End { reported: None, doubt: Some(cause) }
     }
 }

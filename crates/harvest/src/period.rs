@@ -83,7 +83,7 @@ pub(crate) fn part(text: &str) -> Parted {
         parted.words = [parted.words.as_str(), found.as_str()].join(" ").trim().to_owned();
         rest = rest.replacen(found.as_str(), "", 1);
     }
-    parted.rest = if parted.words.is_empty() { crate::html::squeezed(&rest) } else { tidied(&rest) };
+    parted.rest = if parted.words.is_empty() { crate::page::squeezed(&rest) } else { tidied(&rest) };
     parted
 }
 
@@ -250,7 +250,7 @@ fn tidied(text: &str) -> String {
     let text = text.trim_matches(joints);
     let text = text.strip_prefix('の').unwrap_or(text);
     let text = text.strip_suffix('の').unwrap_or(text);
-    crate::html::squeezed(text.trim_matches(joints))
+    crate::page::squeezed(text.trim_matches(joints))
 }
 
 #[cfg(test)]

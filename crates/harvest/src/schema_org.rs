@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::client::{Client, Fetched};
+use crate::decode;
 use crate::dublin_core::is_file;
 use crate::json_ld::{Graph, Reader, get, primary, values_of};
 use crate::listing::{End, Run, Stop};
 use crate::page::page_text;
 use crate::robots::{Crawler, Refusal};
-use crate::xml::{Document, lenient_text};
+use crate::xml::Document;
 
 const ACCEPT: &str = "text/html, application/xhtml+xml;q=0.9, application/xml;q=0.5, */*;q=0.1";
 /// Sitemaps within sitemaps.
@@ -190,7 +191,7 @@ impl<'a> Crawl<'a> {
                 return;
             }
         };
-        let text = lenient_text(&bytes);
+        let text = decode::text_of(&bytes);
         if sitemap_kind(text.as_bytes()) != Some(Kind::Xml) {
             let addresses: Vec<Url> =
                 text.lines().filter_map(|line| place.join(line.trim()).ok().filter(|_| line.trim().starts_with("http"))).collect();

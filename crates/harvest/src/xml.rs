@@ -8,7 +8,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::client::Fetched;
-use crate::decode::decode;
+use crate::decode;
 
 /// Deepest nesting read. ISO 19139 goes to about twenty.
 const DEPTH_MAX: usize = 200;
@@ -148,22 +148,7 @@ fn text_of(bytes: &[u8]) -> String {
     {
         return text.into_owned();
     }
-    lenient_text(bytes)
-}
-
-/// Text by its bytes; UTF-8 with a few broken characters is still UTF-8.
-pub(crate) fn lenient_text(bytes: &[u8]) -> String {
-    let lossy = || String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned();
-    if std::str::from_utf8(bytes).is_err() && Encoding::for_bom(bytes).is_none_or(|(encoding, _)| encoding == UTF_8) {
-        let text = lossy();
-        let lost = text.matches('\u{fffd}').count();
-        let kept = text.chars().filter(|c| !c.is_ascii() && *c != '\u{fffd}').count();
-        // By chance, other encodings hardly ever make whole characters of UTF-8.
-        if kept >= 4 * lost {
-            return text;
-        }
-    }
-    decode(bytes).map_or_else(|_| lossy(), |decoded| decoded.text)
+    decode::text_of(bytes)
 }
 
 fn declared_encoding(bytes: &[u8]) -> Option<&'static Encoding> {

@@ -136,6 +136,7 @@ impl Config {
         settings.upload_bytes_max = self.storage.upload_bytes_max;
         settings.index_memory_bytes = self.storage.index_memory_bytes;
         settings.harvest.contact_url = self.harvest.contact.clone().unwrap_or_else(|| self.server.base_url());
+        settings.public_url = self.server.base_url();
         for text in &self.harvest.allow_addresses {
             let address = text.trim().parse().map_err(|error| anyhow::anyhow!("harvest.allow_addresses: `{text}`: {error}"))?;
             settings.harvest.allow_addresses.push(address);

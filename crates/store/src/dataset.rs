@@ -42,7 +42,7 @@ pub struct DatasetFilter {
     pub scope: Scope,
     /// Only of this organization.
     pub organization_id: Option<Uuid>,
-    /// Only in this state; `None` is all but archived.
+    /// Only in this state; `None` is drafts and published ones.
     pub state: Option<DatasetState>,
     /// Only with this visibility.
     pub visibility: Option<Visibility>,
@@ -357,7 +357,7 @@ fn filtered(filter: &DatasetFilter) -> dataset::BoxedQuery<'static, Backend> {
     }
     query = match filter.state {
         Some(state) => query.filter(dataset::state.eq(state.as_str())),
-        None => query.filter(dataset::state.ne("archived")),
+        None => query.filter(dataset::state.eq_any(["draft", "published"])),
     };
     if let Some(visibility) = filter.visibility {
         query = query.filter(dataset::visibility.eq(visibility.as_str()));

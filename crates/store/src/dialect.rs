@@ -43,6 +43,28 @@ pub(crate) fn write_transaction<T, E: From<Error>>(
     }
 }
 
+/// Runs `f` within a transaction so that an error takes back what `f` did and nothing else.
+pub fn savepoint<T, E: From<Error>>(
+    conn: &mut AnyConnection,
+    f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let begun = match conn {
+        AnyConnection::Sqlite(conn) => AnsiTransactionManager::begin_transaction(conn),
+        AnyConnection::Postgresql(conn) => AnsiTransactionManager::begin_transaction(conn),
+    };
+    begun.map_err(Error::from)?;
+    match f(conn) {
+        Ok(value) => {
+            finish(conn, true)?;
+            Ok(value)
+        }
+        Err(error) => {
+            finish(conn, false)?;
+            Err(error)
+        }
+    }
+}
+
 fn begin(conn: &mut AnyConnection, lock: i64) -> Result<()> {
     match conn {
         AnyConnection::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::record::{from_json, parse_id, parse_state, record_functions, to_json, utc};
-use crate::schema::{harvest_outcome, harvest_record};
+use crate::schema::{harvest_outcome, harvest_record, job};
 
 record_functions!(harvest_source, HarvestSource, Noun::HarvestSource);
 
@@ -69,6 +69,10 @@ pub struct HarvestRecord {
     pub archived: bool,
     /// When this row last changed.
     pub updated: DateTime<Utc>,
+    /// The record as converted, before corrections made here; JSON of a draft.
+    pub draft: Option<String>,
+    /// Equal for a record that changed its id and nothing else.
+    pub fingerprint: Option<String>,
 }
 
 #[derive(Queryable)]
@@ -84,6 +88,8 @@ struct RecordRow {
     missing_since: Option<NaiveDateTime>,
     archived: bool,
     updated: NaiveDateTime,
+    draft: Option<String>,
+    fingerprint: Option<String>,
 }
 
 impl TryFrom<RecordRow> for HarvestRecord {
@@ -102,6 +108,8 @@ impl TryFrom<RecordRow> for HarvestRecord {
             missing_since: row.missing_since.map(utc),
             archived: row.archived,
             updated: utc(row.updated),
+            draft: row.draft,
+            fingerprint: row.fingerprint,
         })
     }
 }
@@ -136,6 +144,8 @@ pub fn save_record(conn: &mut AnyConnection, record: &HarvestRecord) -> Result<(
         harvest_record::missing_since.eq(record.missing_since.map(|at| at.naive_utc())),
         harvest_record::archived.eq(record.archived),
         harvest_record::updated.eq(record.updated.naive_utc()),
+        harvest_record::draft.eq(&record.draft),
+        harvest_record::fingerprint.eq(&record.fingerprint),
     );
     let row =
         harvest_record::table.filter(harvest_record::source_id.eq(&source_id)).filter(harvest_record::remote_id.eq(&record.remote_id));
@@ -163,6 +173,84 @@ pub fn find_unseen_by_alternate(
         .first(conn)
         .optional()?;
     row.map(HarvestRecord::try_from).transpose()
+}
+
+/// The records with this fingerprint that `run_id` did not see and that are not archived; at most two.
+pub fn find_unseen_by_fingerprint(
+    conn: &mut AnyConnection,
+    source_id: Uuid,
+    fingerprint: &str,
+    run_id: Uuid,
+) -> Result<Vec<HarvestRecord>> {
+    let rows: Vec<RecordRow> = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::fingerprint.eq(fingerprint))
+        .filter(harvest_record::last_run_id.ne(run_id.to_string()))
+        .filter(harvest_record::archived.eq(false))
+        .limit(2)
+        .load(conn)?;
+    rows.into_iter().map(HarvestRecord::try_from).collect()
+}
+
+/// Records that wait for the end of a listing, as `content_hash` says; at most `limit`.
+pub fn pending_records(conn: &mut AnyConnection, source_id: Uuid, content_hash: &str, limit: i64) -> Result<Vec<HarvestRecord>> {
+    let rows: Vec<RecordRow> = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::dataset_id.is_null())
+        .filter(harvest_record::content_hash.eq(content_hash))
+        .order(harvest_record::remote_id)
+        .limit(limit)
+        .load(conn)?;
+    rows.into_iter().map(HarvestRecord::try_from).collect()
+}
+
+/// A page of the records of a source in the order of their ids, after one of them.
+pub fn list_records(conn: &mut AnyConnection, source_id: Uuid, after: Option<&str>, limit: i64) -> Result<Vec<HarvestRecord>> {
+    let mut query = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .order(harvest_record::remote_id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(harvest_record::remote_id.gt(after));
+    }
+    let rows: Vec<RecordRow> = query.load(conn)?;
+    rows.into_iter().map(HarvestRecord::try_from).collect()
+}
+
+/// Forgets a record; its dataset stays.
+pub fn forget_record(conn: &mut AnyConnection, source_id: Uuid, remote_id: &str) -> Result<()> {
+    let row =
+        harvest_record::table.filter(harvest_record::source_id.eq(source_id.to_string())).filter(harvest_record::remote_id.eq(remote_id));
+    diesel::delete(row).execute(conn)?;
+    Ok(())
+}
+
+/// The records of a source that were absent from at least `runs` complete runs in a row and are not archived.
+pub fn absent_records(conn: &mut AnyConnection, source_id: Uuid, runs: i64) -> Result<Vec<HarvestRecord>> {
+    let rows: Vec<RecordRow> = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::missing_runs.ge(runs))
+        .filter(harvest_record::archived.eq(false))
+        .order(harvest_record::remote_id)
+        .load(conn)?;
+    rows.into_iter().map(HarvestRecord::try_from).collect()
+}
+
+/// Drops what became of records in runs before the latest `keep` of a source, where nothing came of them: unchanged ones without a word.
+pub fn prune_outcomes(conn: &mut AnyConnection, source_id: Uuid, keep: i64) -> Result<usize> {
+    let runs: Vec<String> = job::table
+        .filter(job::subject_id.eq(source_id.to_string()))
+        .order((job::created.desc(), job::id.desc()))
+        .offset(keep)
+        .limit(5)
+        .select(job::id)
+        .load(conn)?;
+    let rows = harvest_outcome::table
+        .filter(harvest_outcome::run_id.eq_any(runs))
+        .filter(harvest_outcome::outcome.eq(RecordOutcome::Unchanged.as_str()))
+        .filter(harvest_outcome::cause.is_null());
+    Ok(diesel::delete(rows).execute(conn)?)
 }
 
 /// Gives a record the id it has at the source by now.
@@ -234,6 +322,7 @@ pub fn save_outcome(conn: &mut AnyConnection, run_id: Uuid, report: &HarvestReco
         harvest_outcome::outcome.eq(report.outcome.as_str()),
         harvest_outcome::cause.eq(cause),
         harvest_outcome::dataset_id.eq(report.dataset_id.map(|id| id.to_string())),
+        harvest_outcome::raw.eq(&report.raw),
     );
     let row = harvest_outcome::table.filter(harvest_outcome::run_id.eq(&run_id)).filter(harvest_outcome::remote_id.eq(&report.remote_id));
     let changed = diesel::update(row).set(values.clone()).execute(conn)?;
@@ -276,19 +365,20 @@ pub fn list_outcomes(
     }
     let rows: Vec<OutcomeRow> = query.load(conn)?;
     rows.into_iter()
-        .map(|(_, remote_id, outcome, cause, dataset_id)| {
+        .map(|(_, remote_id, outcome, cause, dataset_id, raw)| {
             Ok(HarvestRecordReport {
                 remote_id,
                 outcome: parse_outcome(&outcome)?,
                 cause: cause.as_deref().map(|text| from_json("harvest outcome", text)).transpose()?,
                 dataset_id: dataset_id.as_deref().map(parse_id).transpose()?,
+                raw,
             })
         })
         .collect()
 }
 
-/// Run, remote id, outcome, cause, dataset id.
-type OutcomeRow = (String, String, String, Option<String>, Option<String>);
+/// Run, remote id, outcome, cause, dataset id, raw record.
+type OutcomeRow = (String, String, String, Option<String>, Option<String>, Option<String>);
 
 fn parse_outcome(text: &str) -> Result<RecordOutcome> {
     use RecordOutcome::*;

@@ -69,6 +69,8 @@ pub struct Job {
     pub started: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished: Option<DateTime<Utc>>,
+    /// Somebody wants it to stop.
+    pub cancel_requested: bool,
 }
 
 #[derive(Queryable)]
@@ -85,6 +87,7 @@ struct Row {
     created: NaiveDateTime,
     started: Option<NaiveDateTime>,
     finished: Option<NaiveDateTime>,
+    cancel_requested: bool,
 }
 
 impl TryFrom<Row> for Job {
@@ -104,6 +107,7 @@ impl TryFrom<Row> for Job {
             created: utc(row.created),
             started: row.started.map(utc),
             finished: row.finished.map(utc),
+            cancel_requested: row.cancel_requested,
         })
     }
 }
@@ -129,9 +133,16 @@ pub fn enqueue(conn: &mut AnyConnection, kind: &str, subject_id: &str, now: Date
             job::attempts.eq(0),
             job::progress.eq("{}"),
             job::created.eq(now.naive_utc()),
+            job::cancel_requested.eq(false),
         ))
         .execute(conn)?;
     find(conn, id)?.ok_or_else(|| Error::damaged("job", "lost after insertion"))
+}
+
+/// Gives a job that waits what it has to know, as its progress.
+pub fn note(conn: &mut AnyConnection, id: Uuid, progress: &str) -> Result<()> {
+    diesel::update(job::table.filter(job::id.eq(id.to_string()))).set(job::progress.eq(progress)).execute(conn)?;
+    Ok(())
 }
 
 /// Takes the oldest job that waits or whose lease has ended; `only` restricts it to one job. Call inside a write transaction.
@@ -195,6 +206,23 @@ pub fn heartbeat(conn: &mut AnyConnection, id: Uuid, owner: &str, progress: &str
 pub fn is_held(conn: &mut AnyConnection, id: Uuid, owner: &str) -> Result<bool> {
     let mine = job::table.filter(job::id.eq(id.to_string())).filter(job::state.eq("running")).filter(job::lease_owner.eq(owner));
     Ok(mine.count().get_result::<i64>(conn)? == 1)
+}
+
+/// Asks whoever runs a job to stop. A job that waits ends at once, with this progress. Returns whether there was anything to stop.
+pub fn cancel(conn: &mut AnyConnection, id: Uuid, progress: &str, now: DateTime<Utc>) -> Result<bool> {
+    let id = id.to_string();
+    let waiting = job::table.filter(job::id.eq(&id)).filter(job::state.eq("queued"));
+    let ended = diesel::update(waiting)
+        .set((
+            job::state.eq(JobState::Done.as_str()),
+            job::progress.eq(progress),
+            job::finished.eq(now.naive_utc()),
+            job::cancel_requested.eq(true),
+        ))
+        .execute(conn)?;
+    let running = job::table.filter(job::id.eq(&id)).filter(job::state.eq("running"));
+    let asked = diesel::update(running).set(job::cancel_requested.eq(true)).execute(conn)?;
+    Ok(ended + asked > 0)
 }
 
 /// Ends a job; `false` when the lease was another's by then.

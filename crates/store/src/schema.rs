@@ -245,6 +245,7 @@ diesel::table! {
         created -> Timestamp,
         started -> Nullable<Timestamp>,
         finished -> Nullable<Timestamp>,
+        cancel_requested -> Bool,
     }
 }
 
@@ -261,6 +262,55 @@ diesel::table! {
         missing_since -> Nullable<Timestamp>,
         archived -> Bool,
         updated -> Timestamp,
+        draft -> Nullable<Text>,
+        fingerprint -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    harvest_decision (id) {
+        id -> Text,
+        kind -> Text,
+        source_id -> Text,
+        subject -> Text,
+        dataset_id -> Nullable<Text>,
+        other_id -> Nullable<Text>,
+        state -> Text,
+        body -> Text,
+        created -> Timestamp,
+        decided -> Nullable<Timestamp>,
+        decided_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    harvest_overlay (dataset_id, path) {
+        dataset_id -> Text,
+        path -> Text,
+        value -> Text,
+        base -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    link_check (distribution_id, at) {
+        distribution_id -> Text,
+        at -> Timestamp,
+        until -> Timestamp,
+        dataset_id -> Text,
+        url -> Text,
+        ok -> Bool,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_key (dataset_id, kind, value) {
+        dataset_id -> Text,
+        kind -> Text,
+        value -> Text,
     }
 }
 
@@ -271,6 +321,7 @@ diesel::table! {
         outcome -> Text,
         cause -> Nullable<Text>,
         dataset_id -> Nullable<Text>,
+        raw -> Nullable<Text>,
     }
 }
 
@@ -347,7 +398,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     organization,
     distribution,
     file_version,
+    dataset_key,
+    link_check,
     harvest_record,
+    harvest_overlay,
+    harvest_decision,
     download_day,
     membership,
     user_account

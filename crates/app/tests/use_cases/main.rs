@@ -6,6 +6,7 @@
 mod counting;
 mod dataset;
 mod harvest;
+mod harvest_policy;
 mod search_log;
 mod synonym_list;
 mod visibility;

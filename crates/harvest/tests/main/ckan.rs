@@ -143,6 +143,7 @@ async fn records_that_are_not_public_are_absent() {
     let outcome = harvest(Ckan, &stub, "/").await;
     assert_eq!(outcome.ids(), ["id-0000", "id-0004"]);
     assert_eq!(outcome.listing, Listing::Complete { total: 5 });
+    assert_eq!(outcome.withdrawn.len(), 3);
     assert!(outcome.failures.is_empty());
 }
 

@@ -106,7 +106,7 @@ async fn a_pattern_says_which_links_are_files() {
     assert_eq!(outcome.ids(), ["避難所一覧", "人口"]);
     assert_eq!(outcome.records[1].draft.distributions.as_ref().unwrap()[0].format.as_deref(), Some("CSV"));
     source.link_pattern = Some("(".to_owned());
-    assert!(harvest_with(&source, stub.settings()).await.failed().contains("no regular expression"));
+    assert!(harvest_with(&source, stub.settings()).await.failed().contains("not a regular expression"));
     source.link_pattern = Some(r"\.parquet$".to_owned());
     assert!(harvest_with(&source, stub.settings()).await.failed().contains("links to no files"));
 }

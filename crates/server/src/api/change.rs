@@ -98,7 +98,7 @@ fn shown(app: &App, viewer: &Viewer, change: Change) -> minato_app::Result<Optio
     match app.dataset(viewer, &change.subject_id) {
         Ok(found) => {
             let dataset = &found.dataset;
-            if dataset.content.state == DatasetState::Archived {
+            if !dataset.content.state.is_listed() || dataset.id != dataset_id {
                 return Ok(Some(deletion(change.action)));
             }
             Ok(Some(ChangeView {

@@ -109,7 +109,7 @@ fn state(state: DatasetState) -> &'static str {
     match state {
         DatasetState::Draft => "draft",
         DatasetState::Published => "active",
-        DatasetState::Archived => "deleted",
+        DatasetState::Archived | DatasetState::Duplicate => "deleted",
     }
 }
 
@@ -317,7 +317,7 @@ pub(super) fn dataset_draft(params: &Params, previous: Option<&Dataset>, site: S
             Some("draft") => DatasetState::Draft,
             Some("active") => DatasetState::Published,
             // Withdrawing is an act of its own.
-            _ => before.map(|content| content.state).filter(|state| *state != DatasetState::Archived).unwrap_or_default(),
+            _ => before.map(|content| content.state).filter(|state| state.is_listed()).unwrap_or_default(),
         },
         distributions: distributions(params, previous, site)?,
         ..DatasetDraft::default()

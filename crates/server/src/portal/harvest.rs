@@ -48,6 +48,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
             Some(HarvestStatus::Complete) => (lang.t("完了", "complete"), "good"),
             Some(HarvestStatus::Incomplete) => (lang.t("一部のみ完了", "incomplete"), "warn"),
             Some(HarvestStatus::Failed) => (lang.t("失敗", "failed"), "bad"),
+            Some(HarvestStatus::Canceled) => (lang.t("中止", "stopped"), "quiet"),
         };
         let counts = run.map(|run| run.counts).unwrap_or_default();
         let counts = [
@@ -77,7 +78,18 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
 fn kind_name(lang: Lang, kind: HarvestKind) -> &'static str {
     match kind {
         HarvestKind::Ckan => "CKAN",
-        HarvestKind::OpenDataList => lang.t("オープンデータ一覧（CSV）", "open data list (CSV)"),
+        HarvestKind::Dataeye => "DataEye",
+        HarvestKind::Shirasagi => "SHIRASAGI",
         HarvestKind::Dcat => "DCAT",
+        HarvestKind::DataJson => "data.json (DCAT-US)",
+        HarvestKind::OpenDataList => lang.t("オープンデータ一覧（CSV・Excel）", "open data list (CSV, Excel)"),
+        HarvestKind::SchemaOrg => lang.t("ページ内の schema.org", "schema.org in pages"),
+        HarvestKind::FileList => lang.t("ファイルへのリンク集", "page of links to files"),
+        HarvestKind::ArcgisHub => "ArcGIS Hub",
+        HarvestKind::Opendatasoft => "Opendatasoft",
+        HarvestKind::Socrata => "Socrata",
+        HarvestKind::Udata => "udata",
+        HarvestKind::Csw => "OGC CSW",
+        HarvestKind::OaiPmh => "OAI-PMH",
     }
 }

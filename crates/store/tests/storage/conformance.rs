@@ -423,6 +423,8 @@ fn harvest_records_and_outcomes_are_kept(database: &Database) {
         missing_since: None,
         archived: false,
         updated: now(),
+        draft: None,
+        fingerprint: None,
     };
     store.write::<_, Error>(|conn| harvest::save_record(conn, &record)).unwrap();
     let later = new_id();
@@ -439,7 +441,8 @@ fn harvest_records_and_outcomes_are_kept(database: &Database) {
     assert_eq!(store.read(|conn| harvest::find_record(conn, source.id, "r1")).unwrap(), Some(record));
     assert_eq!(store.read(|conn| harvest::count_records(conn, source.id)).unwrap(), 1);
     for outcome in [RecordOutcome::Failed, RecordOutcome::Added] {
-        let report = HarvestRecordReport { remote_id: "r1".to_owned(), outcome, cause: Some(Text::new("あ", "a")), dataset_id: None };
+        let report =
+            HarvestRecordReport { remote_id: "r1".to_owned(), outcome, cause: Some(Text::new("あ", "a")), dataset_id: None, raw: None };
         store.write::<_, Error>(|conn| harvest::save_outcome(conn, run.id, &report)).unwrap();
     }
     assert_eq!(store.read(|conn| harvest::count_outcomes(conn, run.id)).unwrap(), vec![(RecordOutcome::Added, 1)]);
