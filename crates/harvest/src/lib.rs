@@ -6,21 +6,32 @@ mod arcgis_server;
 mod ckan;
 mod client;
 mod convert;
+mod csw;
 mod data_json;
 mod dataeye;
 mod dcat;
 mod decode;
+mod dublin_core;
 mod error;
+mod file_list;
 mod hash;
 mod json;
+mod json_ld;
+mod label;
 mod listing;
+mod oai_pmh;
 mod open_data_list;
 mod opendatasoft;
+mod page;
+mod period;
 mod plain_text;
+mod robots;
 mod sameness;
+mod schema_org;
 mod shirasagi;
 mod socrata;
 mod udata;
+mod xml;
 
 pub use address::AllowAddress;
 pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
@@ -70,9 +81,10 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
         HarvestKind::ArcgisHub => arcgis_hub::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
-        other => {
-            Err(Text::new(format!("{} には対応していません。", other.as_str()), format!("{} is not supported", other.as_str())).into())
-        }
+        HarvestKind::SchemaOrg => schema_org::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::FileList => file_list::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Csw => csw::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::OaiPmh => oai_pmh::read(source, client, vocabulary, &mut run).await,
     };
     let listing = run.conclude(outcome);
     tracing::info!(source.slug = %source.slug, source.kind = source.kind.as_str(), listing = ?listing, "source read");
