@@ -1,6 +1,6 @@
 //! CKAN's action API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
@@ -14,30 +14,50 @@ use url::Url;
 use crate::Error;
 use crate::client::Client;
 use crate::convert::{Record, usable_url};
+use crate::lenient;
 use crate::listing::{End, Run, Stop};
 
 const ACCEPT: &str = "application/json";
 /// Records asked for at once; servers may give fewer.
 const ROWS: usize = 100;
 
+/// Times the pages are read when records come and go meanwhile.
+const ROUNDS_MAX: usize = 2;
+
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
     let site = Site::new(&source.url, client)?;
-    let organization = source.remote_organization.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    match search(&site, organization, vocabulary, run).await {
-        // Some portals close the search and leave the list open.
-        Err(Refusal::Status(error)) => match list(&site, organization, vocabulary, run).await {
-            Err(Stop::Broken(_)) if run.met() == 0 => Err(error.into()),
-            outcome => outcome,
-        },
-        Err(Refusal::Stop(stop)) => Err(stop),
-        Ok(end) => Ok(end),
+    let wanted = source.remote_organization.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let refused = match search(&site, wanted, vocabulary, run).await {
+        Err(Refusal::Closed(cause)) => cause,
+        Err(Refusal::Stop(stop)) => return Err(stop),
+        Ok(end) => return Ok(end),
+    };
+    // Some portals close the search and leave a list open.
+    for way in [Way::Whole, Way::OneByOne] {
+        let outcome = match way {
+            Way::Whole => whole(&site, wanted, vocabulary, run).await,
+            Way::OneByOne => list(&site, wanted, vocabulary, run).await,
+        };
+        match outcome {
+            Err(Stop::Broken(_)) if run.met() == 0 => {}
+            outcome => return outcome,
+        }
     }
+    Err(refused.into())
+}
+
+/// How records are had without the search.
+enum Way {
+    /// `current_package_list_with_resources`.
+    Whole,
+    /// `package_list` and `package_show`.
+    OneByOne,
 }
 
 /// Why the search was of no use.
 enum Refusal {
     /// The very first request was refused: another way may be open.
-    Status(Error),
+    Closed(Text),
     Stop(Stop),
 }
 
@@ -47,89 +67,216 @@ impl<T: Into<Stop>> From<T> for Refusal {
     }
 }
 
-async fn search(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+/// What reading all pages once came to.
+enum Round {
+    /// What the source counts was met, or it does not count.
+    Whole,
+    /// Records came or went meanwhile; another round may do better.
+    Shifted(Text),
+    /// The source's paging is at fault.
+    Doubtful(Text),
+}
+
+async fn search(site: &Site<'_>, wanted: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+    let filter = match wanted {
+        Some(wanted) => Some(organization_filter(site, wanted).await?),
+        None => None,
+    };
+    let mut cause = None;
+    for round in 1..=ROUNDS_MAX {
+        match pages(site, filter.as_deref(), round == 1, vocabulary, run).await? {
+            Round::Whole => {
+                if let Some(wanted) = wanted.filter(|_| run.met() == 0) {
+                    require_organization(site, wanted).await?;
+                }
+                // A record that went after it was met is absent next time; that all were met is settled.
+                return Ok(End { reported: Some(run.met()), doubt: None });
+            }
+            Round::Shifted(shifted) => cause = Some(shifted),
+            Round::Doubtful(doubt) => return Ok(End { reported: None, doubt: Some(doubt) }),
+        }
+    }
+    Ok(End { reported: None, doubt: cause })
+}
+
+/// All pages of the search once, each record sent when it is new.
+async fn pages(site: &Site<'_>, filter: Option<&str>, is_first: bool, vocabulary: &Vocabulary, run: &mut Run) -> Result<Round, Refusal> {
     let mut start = 0;
     let mut reported: Option<u64> = None;
+    // In this round; those of the run say nothing about its pages.
+    let (mut seen, mut nameless) = (HashSet::new(), 0_u64);
     for page in 1.. {
         let rows = ROWS.to_string();
         let offset = start.to_string();
         // Sorted by a field that edits do not change, so that pages do not shift.
         let mut query = vec![("rows", rows.as_str()), ("start", offset.as_str()), ("sort", "name asc")];
-        let filter = organization.map(|name| format!("organization:{}", quoted(name)));
-        if let Some(filter) = &filter {
-            query.push(("fq", filter));
-        }
-        let result = match site.call("package_search", &query).await {
-            Err(ActionError::Fetch(error)) if page == 1 && matches!(error.status(), Some(400 | 403 | 404 | 409)) => {
-                return Err(Refusal::Status(error));
-            }
+        query.extend(filter.map(|filter| ("fq", filter)));
+        let answer = match site.call("package_search", &query).await {
+            Err(error) if page == 1 && is_first && error.is_refusal() => return Err(Refusal::Closed(error.at("package_search"))),
             other => other.map_err(|error| error.at(&format!("package_search, start={start}")))?,
         };
-        let Some(records) = result.get("results").and_then(Value::as_array) else {
+        let Some(records) = answer.result.get("results").and_then(items) else {
             return Err(Text::new(
                 "package_search の応答に results がありません。CKAN の URL か確認してください。",
                 "the answer of package_search has no results; check that the URL is a CKAN site",
             )
             .into());
         };
-        let Some(count) = result.get("count").and_then(Value::as_u64) else {
-            return Err(Text::new(
-                "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
-                "the answer of package_search has no count, so it cannot be told whether all was read",
-            )
-            .into());
-        };
-        if let Some(before) = reported
-            && count < before
-        {
-            return doubtful(Text::new(
-                format!("読み取り中に全体の件数が {before} から {count} に減りました。時間をおいて再度実行してください。"),
-                format!("the number of records fell from {before} to {count} while reading; try again later"),
-            ));
-        }
-        reported = Some(count);
-        let met_before = run.met();
-        for (index, package) in records.iter().enumerate() {
-            match site.convert(package, vocabulary, &format!("package_search #{}", start + index)) {
-                Converted::Record(record) => run.send(*record).await?,
-                Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
+        let count = whole_number(answer.result.get("count")).and_then(|count| u64::try_from(count).ok());
+        match (reported, count) {
+            (Some(_), None) => {
+                return Err(Text::new(
+                    "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
+                    "the answer of package_search has no count, so it cannot be told whether all was read",
+                )
+                .into());
             }
+            (Some(before), Some(now)) if now < before => {
+                return Ok(Round::Shifted(Text::new(
+                    format!("読み取り中に全体の件数が {before} から {now} に減りました。時間をおいて再度実行してください。"),
+                    format!("the number of records fell from {before} to {now} while reading; try again later"),
+                )));
+            }
+            _ => reported = count,
         }
+        let seen_before = seen.len() as u64 + nameless;
+        for (index, package) in records.iter().enumerate() {
+            match id_of(package) {
+                Some(id) => _ = seen.insert(id),
+                None => nameless += 1,
+            }
+            site.send(package, &answer, vocabulary, &format!("package_search #{}", start + index), run).await?;
+        }
+        let seen_now = seen.len() as u64 + nameless;
         start += records.len();
-        if start as u64 >= count {
-            return Ok(End { reported, doubt: None });
+        match reported {
+            Some(count) if start as u64 >= count => {
+                if seen_now == count {
+                    return Ok(Round::Whole);
+                }
+                return Ok(Round::Shifted(Text::new(
+                    format!(
+                        "取り込み元は {count} 件あるとしていますが、実際に読めたのは {seen_now} 件でした。時間をおいて再度実行してください。"
+                    ),
+                    format!("the source says it has {count} records, but {seen_now} were read; try again later"),
+                )));
+            }
+            // Without a count, an empty page is the end.
+            None if records.is_empty() && page > 1 => return Ok(Round::Whole),
+            None if records.is_empty() => {
+                return Err(Text::new(
+                    "package_search の応答に件数 count もデータセットもありません。CKAN の URL か確認してください。",
+                    "the answer of package_search has neither a count nor datasets; check that the URL is a CKAN site",
+                )
+                .into());
+            }
+            Some(count) if records.is_empty() => {
+                return Ok(Round::Doubtful(Text::new(
+                    format!("{count} 件のうち {start} 件目以降が空で返りました。時間をおいて再度実行してください。"),
+                    format!("of {count} records nothing came after the first {start}; try again later"),
+                )));
+            }
+            _ => {}
         }
-        if records.is_empty() {
-            return doubtful(Text::new(
-                format!("{count} 件のうち {start} 件目以降が空で返りました。時間をおいて再度実行してください。"),
-                format!("of {count} records nothing came after the first {start}; try again later"),
-            ));
-        }
-        if run.met() == met_before {
-            return doubtful(Text::new(
+        if seen_now == seen_before {
+            return Ok(Round::Doubtful(Text::new(
                 format!("start={} のページが前のページと同じ内容です。取り込み元のページ送りを確認してください。", start - records.len()),
                 format!("the page at start={} repeats earlier ones; check the source's paging", start - records.len()),
-            ));
+            )));
         }
         if page >= site.client.settings().pages_max {
-            return doubtful(Text::new(
-                format!("ページ数が上限（{page}）を超えたため、途中で止めました。"),
-                format!("there are more than {page} pages; reading stopped there"),
-            ));
+            return Ok(Round::Doubtful(too_many_pages(page)));
         }
     }
-    Ok(End { reported, doubt: None })
+    Ok(Round::Whole)
 }
 
-fn doubtful(cause: Text) -> Result<End, Refusal> {
-    Ok(End { reported: None, doubt: Some(cause) })
+fn too_many_pages(page: usize) -> Text {
+    Text::new(
+        format!("ページ数が上限（{page}）を超えたため、途中で止めました。"),
+        format!("there are more than {page} pages; reading stopped there"),
+    )
+}
+
+/// The filter for the datasets of an organization, which may be named by its name, id or title.
+async fn organization_filter(site: &Site<'_>, wanted: &str) -> Result<String, Text> {
+    if uuid_like(wanted) {
+        return Ok(format!("owner_org:{}", quoted(wanted)));
+    }
+    if is_slug(wanted) {
+        return Ok(format!("organization:{}", quoted(wanted)));
+    }
+    let found = match site.call("organization_list", &[("all_fields", "true"), ("limit", "1000")]).await {
+        Ok(answer) => items(&answer.result).unwrap_or_default().iter().find(|it| is_organization(it, wanted)).and_then(|it| {
+            let name = it.get("name").and_then(Value::as_str)?;
+            Some(format!("organization:{}", quoted(name)))
+        }),
+        // Portals that hide the list still may know the name.
+        Err(_) => return Ok(format!("organization:{}", quoted(wanted))),
+    };
+    found.ok_or_else(|| no_organization(wanted))
+}
+
+/// Nothing was found: either there is nothing, or the organization was misspelled or renamed, and then nothing may be withdrawn.
+async fn require_organization(site: &Site<'_>, wanted: &str) -> Result<(), Text> {
+    match site.call("organization_show", &[("id", wanted)]).await {
+        Err(ActionError::Fetch(error)) if error.status() == Some(404) => Err(no_organization(wanted)),
+        _ => Ok(()),
+    }
+}
+
+fn no_organization(wanted: &str) -> Text {
+    Text::new(
+        format!("取り込み元に組織「{wanted}」がありません。名前（URL に出る英数字）を確認してください。"),
+        format!("the source has no organization `{wanted}`; check its name (the one in addresses)"),
+    )
+}
+
+/// `current_package_list_with_resources`: everything, in pages that are not counted.
+async fn whole(site: &Site<'_>, wanted: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+    const ACTION: &str = "current_package_list_with_resources";
+    let mut offset = 0;
+    let mut seen = HashSet::new();
+    for page in 1.. {
+        let (limit, at) = (ROWS.to_string(), offset.to_string());
+        let query = [("limit", limit.as_str()), ("offset", at.as_str())];
+        let answer = site.call(ACTION, &query).await.map_err(|error| error.at(&format!("{ACTION}, offset={offset}")))?;
+        let Some(records) = items(&answer.result) else {
+            return Err(Text::new(format!("{ACTION} の応答が一覧ではありません。"), format!("the answer of {ACTION} is no list")).into());
+        };
+        let seen_before = seen.len();
+        for (index, package) in records.iter().enumerate() {
+            seen.extend(id_of(package));
+            if wanted.is_none_or(|wanted| belongs_to(package, wanted)) {
+                site.send(package, &answer, vocabulary, &format!("{ACTION} #{}", offset + index), run).await?;
+            }
+        }
+        // Old versions know neither limit nor offset and give everything at once.
+        if records.is_empty() || records.len() > ROWS {
+            return Ok(End { reported: None, doubt: None });
+        }
+        offset += records.len();
+        let doubt = if seen.len() == seen_before {
+            Text::new(
+                format!("{ACTION} の offset={at} 以降が前のページと同じ内容です。取り込み元のページ送りを確認してください。"),
+                format!("the page of {ACTION} at offset={at} repeats earlier ones; check the source's paging"),
+            )
+        } else if page >= site.client.settings().pages_max {
+            too_many_pages(page)
+        } else {
+            continue;
+        };
+        return Ok(End { reported: None, doubt: Some(doubt) });
+    }
+    Ok(End { reported: None, doubt: None })
 }
 
 /// `package_list` and one `package_show` for each.
-async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let result = site.call("package_list", &[]).await.map_err(|error| error.at("package_list"))?;
-    let names: Vec<&str> = match result.as_array() {
-        Some(names) => names.iter().filter_map(Value::as_str).collect(),
+async fn list(site: &Site<'_>, wanted: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+    let answer = site.call("package_list", &[]).await.map_err(|error| error.at("package_list"))?;
+    let mut known = HashSet::new();
+    let names: Vec<&str> = match items(&answer.result) {
+        Some(names) => names.into_iter().filter_map(Value::as_str).filter(|name| known.insert(*name)).collect(),
         None => {
             return Err(Text::new(
                 "package_list の応答が一覧ではありません。CKAN の URL か確認してください。",
@@ -139,8 +286,8 @@ async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabula
         }
     };
     for name in names {
-        let package = match site.call("package_show", &[("id", name)]).await {
-            Ok(package) => package,
+        let answer = match site.call("package_show", &[("id", name)]).await {
+            Ok(answer) => answer,
             Err(error) => {
                 let cause = error.at(&format!("package_show {name}"));
                 // The list gives names, records are known by id: which one this is cannot be told.
@@ -148,22 +295,49 @@ async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabula
                 continue;
             }
         };
-        if organization.is_some_and(|wanted| !belongs_to(&package, wanted)) {
-            continue;
-        }
-        match site.convert(&package, vocabulary, name) {
-            Converted::Record(record) => run.send(*record).await?,
-            Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
+        if wanted.is_none_or(|wanted| belongs_to(&answer.result, wanted)) {
+            site.send(&answer.result, &answer, vocabulary, name, run).await?;
         }
     }
     Ok(End { reported: None, doubt: None })
 }
 
 fn belongs_to(package: &Value, wanted: &str) -> bool {
-    let organization = package.get("organization");
     let owner = package.get("owner_org").and_then(Value::as_str);
-    owner == Some(wanted)
-        || ["name", "id", "title"].iter().any(|key| organization.and_then(|it| it.get(key)).and_then(Value::as_str) == Some(wanted))
+    owner == Some(wanted) || package.get("organization").is_some_and(|organization| is_organization(organization, wanted))
+}
+
+fn is_organization(organization: &Value, wanted: &str) -> bool {
+    ["name", "id", "title", "display_name"].iter().any(|key| organization.get(key).and_then(Value::as_str) == Some(wanted))
+}
+
+fn uuid_like(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// A list, or what PHP makes of one that lost an item: an object with numbers for keys.
+fn items(value: &Value) -> Option<Vec<&Value>> {
+    match value {
+        Value::Array(items) => Some(items.iter().collect()),
+        Value::Object(members) => {
+            let numbered: Option<Vec<(u64, &Value)>> = members.iter().map(|(key, value)| Some((key.parse().ok()?, value))).collect();
+            let mut numbered = numbered?;
+            numbered.sort_by_key(|(number, _)| *number);
+            Some(numbered.into_iter().map(|(_, value)| value).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The id of a record; some portals count.
+fn id_of(package: &Value) -> Option<String> {
+    let id = match package.get("id")? {
+        Value::String(id) => id.trim().to_owned(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    Some(id).filter(|id| !id.is_empty())
 }
 
 /// A value in Solr's query syntax.
@@ -183,6 +357,14 @@ enum ActionError {
 }
 
 impl ActionError {
+    /// Whether another action may be open though this one is not.
+    fn is_refusal(&self) -> bool {
+        match self {
+            ActionError::Fetch(error) => matches!(error.status(), Some(400 | 403 | 404 | 405 | 409 | 410)),
+            ActionError::Answer(_) => true,
+        }
+    }
+
     fn at(self, place: &str) -> Text {
         let cause = match self {
             ActionError::Fetch(error) => error.text(),
@@ -196,7 +378,14 @@ impl ActionError {
 enum Converted {
     Record(Box<Result<HarvestedRecord, RecordFailure>>),
     /// Private, deleted or no dataset; with its id.
-    NotPublic(String),
+    NotPublic(String, Withdrawal),
+}
+
+/// The `result` of an action.
+struct ActionAnswer {
+    result: Value,
+    /// Characters of some record in it were lost.
+    has_lost_characters: bool,
 }
 
 impl<'a> Site<'a> {
@@ -220,8 +409,31 @@ impl<'a> Site<'a> {
         Ok(Site { client, base })
     }
 
+    /// Converts a record and sends what became of it.
+    async fn send(
+        &self,
+        package: &Value,
+        answer: &ActionAnswer,
+        vocabulary: &Vocabulary,
+        position: &str,
+        run: &mut Run,
+    ) -> Result<(), Stop> {
+        match self.convert(package, vocabulary, position) {
+            Converted::Record(mut record) => {
+                if let Ok(record) = &mut *record
+                    && answer.has_lost_characters
+                    && record.raw.contains('\u{fffd}')
+                {
+                    record.notices.push(lenient::lost_characters());
+                }
+                run.send(*record).await
+            }
+            Converted::NotPublic(id, cause) => run.withdrawn(&id, cause).await,
+        }
+    }
+
     /// Calls an action and gives its `result`.
-    async fn call(&self, action: &str, query: &[(&str, &str)]) -> Result<Value, ActionError> {
+    async fn call(&self, action: &str, query: &[(&str, &str)]) -> Result<ActionAnswer, ActionError> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}api/3/action/{action}", self.base.path()));
         if !query.is_empty() {
@@ -234,14 +446,15 @@ impl<'a> Site<'a> {
                 "a web page (HTML) came instead of JSON; check that the URL is a CKAN site and not under maintenance",
             )));
         }
-        let mut answer: Value = serde_json::from_slice(&fetched.body).map_err(|error| {
+        let lenient = lenient::parse(&fetched.body).map_err(|error| {
             let detail: String = error.to_string().chars().take(200).collect();
             ActionError::Answer(Text::new(
                 format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
                 format!("the answer is not whole JSON: {detail}; try again later"),
             ))
         })?;
-        if answer.get("success").and_then(Value::as_bool) != Some(true) {
+        let mut answer = lenient.value;
+        if !answer.get("success").is_some_and(truthy) {
             let error = answer.get("error");
             let message = error
                 .and_then(|error| error.get("message"))
@@ -253,14 +466,15 @@ impl<'a> Site<'a> {
                 format!("CKAN answered success: false. {message}"),
             )));
         }
-        Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())
+        let result = answer.get_mut("result").map(Value::take).unwrap_or_default();
+        Ok(ActionAnswer { result, has_lost_characters: lenient.has_lost_characters })
     }
 
     fn convert(&self, package: &Value, vocabulary: &Vocabulary, position: &str) -> Converted {
-        let id = package.get("id").and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty());
+        let id = id_of(package);
         let failure = |ja: &str, en: &str| {
             let failure = RecordFailure {
-                remote_id: id.map(str::to_owned),
+                remote_id: id.clone(),
                 position: position.to_owned(),
                 cause: Text::new(format!("{position}: {ja}"), format!("{position}: {en}")),
                 raw: Some(package.to_string()),
@@ -270,17 +484,19 @@ impl<'a> Site<'a> {
         let Some(fields) = package.as_object() else {
             return failure("レコードが JSON オブジェクトではありません。", "the record is not a JSON object");
         };
-        let Some(id) = id else {
+        let Some(id) = &id else {
             return failure("レコードに id がありません。", "the record has no id");
         };
-        let is_public = fields.get("private").is_none_or(|value| !truthy(value))
-            && fields.get("state").and_then(Value::as_str).is_none_or(|state| state == "active")
-            && !matches!(fields.get("type").and_then(Value::as_str), Some("harvest" | "showcase" | "application" | "issue"));
-        if !is_public {
-            return Converted::NotPublic(id.to_owned());
+        let state = fields.get("state").and_then(Value::as_str).unwrap_or("active");
+        let is_dataset = !matches!(fields.get("type").and_then(Value::as_str), Some("harvest" | "showcase" | "application" | "issue"));
+        if state == "deleted" {
+            return Converted::NotPublic(id.to_owned(), Withdrawal::Deleted);
+        }
+        if state != "active" || !is_dataset || fields.get("private").is_some_and(truthy) {
+            return Converted::NotPublic(id.to_owned(), Withdrawal::Private);
         }
         for (field, is_expected) in [
-            ("resources", fields.get("resources").is_none_or(|value| value.is_array() || value.is_null())),
+            ("resources", fields.get("resources").is_none_or(|value| items(value).is_some() || value.is_null())),
             ("title", fields.get("title").is_none_or(|value| value.is_string() || value.is_null() || value.is_object())),
         ] {
             if !is_expected {
@@ -294,7 +510,10 @@ impl<'a> Site<'a> {
         if title_missing {
             return failure("タイトル title がありません。", "the record has no title");
         }
-        Converted::Record(Box::new(record.finish(id.to_owned(), remote_url, position, package.to_string())))
+        // A portal that is set up anew gives new ids; the names in its addresses stay.
+        let finished = record.finish(id.to_owned(), remote_url, position, package.to_string());
+        let finished = finished.map(|record| HarvestedRecord { alternate_id: some(name), ..record });
+        Converted::Record(Box::new(finished))
     }
 
     fn package<'v>(&self, fields: &Map<String, Value>, vocabulary: &'v Vocabulary) -> Record<'v> {
@@ -320,7 +539,7 @@ impl<'a> Site<'a> {
         if let Some(words) = fields.get("keywords_translated").and_then(|value| value.get("ja")).and_then(Value::as_array) {
             words.iter().filter_map(Value::as_str).for_each(|word| record.keyword(word));
         }
-        for group in array(fields, "groups").iter().filter_map(Value::as_object) {
+        for group in array(fields, "groups").into_iter().filter_map(Value::as_object) {
             let (title, display_name, name) = (text(group, "title"), text(group, "display_name"), text(group, "name"));
             record.theme(&[&title, &display_name, &name]);
         }
@@ -355,13 +574,20 @@ impl<'a> Site<'a> {
             record.draft.spatial = Some(Spatial { label, area_codes: Vec::new(), bbox }).filter(|spatial| *spatial != Spatial::default());
         }
         let (start, end) = (take(&["temporal_start"]), take(&["temporal_end"]));
-        let temporal = Temporal { start: day(&start), end: day(&end) };
+        let words = take(&["temporal", "temporal_coverage", "対象期間"]);
+        let temporal = if start.is_empty() && end.is_empty() {
+            minato_catalog::parse_period(&words).unwrap_or_default()
+        } else {
+            let bound = |text: &str| minato_catalog::parse_period(text).unwrap_or_default();
+            Temporal { start: day(&start).or_else(|| bound(&start).start), end: day(&end).or_else(|| bound(&end).end) }
+        };
         let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
         if temporal != Temporal::default() && in_order {
             record.draft.temporal = Some(temporal);
         } else {
             record.extra("temporal_start", &start);
             record.extra("temporal_end", &end);
+            record.extra("temporal", &words);
         }
         let language = take(&["language"]);
         for word in language.split([',', '[', ']', '"', ' ', '{', '}']).filter(|word| !word.is_empty()) {
@@ -568,8 +794,8 @@ fn text(fields: &Map<String, Value>, key: &str) -> String {
     }
 }
 
-fn array<'f>(fields: &'f Map<String, Value>, key: &str) -> &'f [Value] {
-    fields.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+fn array<'f>(fields: &'f Map<String, Value>, key: &str) -> Vec<&'f Value> {
+    fields.get(key).and_then(items).unwrap_or_default()
 }
 
 fn some(text: String) -> Option<String> {
@@ -585,7 +811,7 @@ fn clip(text: &str, limit: usize) -> String {
 }
 
 fn truthy(value: &Value) -> bool {
-    value.as_bool().unwrap_or(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    value.as_bool().unwrap_or(false) || value.as_u64() == Some(1) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod dcat;
 mod decode;
 mod error;
 mod hash;
+mod lenient;
 mod listing;
 mod open_data_list;
 
