@@ -5,6 +5,7 @@
 mod dataset;
 mod distribution;
 mod harvest;
+mod harvesting;
 mod member;
 mod noun;
 mod refusal;
