@@ -1,5 +1,7 @@
 //! The command line. Messages are Japanese where `LANG` or `LC_ALL` says so, else English; what other programs read (tokens, JSON) is plain.
 
+mod harvest;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use minato_app::catalog::{HarvestStatus, RecordState, Role, Text, TokenScope, User, UserDraft, Viewer, parse_moment};
+use minato_app::catalog::{RecordState, Role, Text, TokenScope, User, UserDraft, parse_moment};
 use minato_app::{App, AppSettings, CheckState, Context, Error, TransferCounts};
 
 use crate::config::Config;
@@ -56,7 +58,7 @@ enum Command {
     Reindex,
     /// Harvest other portals.
     #[command(subcommand)]
-    Harvest(HarvestCommand),
+    Harvest(harvest::HarvestCommand),
     /// Manage users.
     #[command(subcommand)]
     User(UserCommand),
@@ -85,20 +87,6 @@ enum Command {
     /// Print the OpenAPI description.
     #[command(hide = true)]
     Openapi,
-}
-
-#[derive(Subcommand)]
-enum HarvestCommand {
-    /// List the sources with their latest runs.
-    List,
-    /// Run a source now and wait for the end.
-    Run {
-        /// Slug or id of the source.
-        source: String,
-        /// Print the run as JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Subcommand)]
@@ -195,7 +183,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { .. } | Command::Openapi => {}
         Command::Migrate => migrate(settings)?,
         Command::Reindex => reindex(settings)?,
-        Command::Harvest(command) => return harvest(&beside(settings)?, command),
+        Command::Harvest(command) => return harvest::run(&beside(settings)?, command),
         Command::User(command) => user(&beside(settings)?, command)?,
         Command::Token(command) => token(&beside(settings)?, command)?,
         Command::Import { directory } => return import(&beside(settings)?, &directory),
@@ -254,53 +242,6 @@ fn reindex(settings: AppSettings) -> anyhow::Result<()> {
     bar.finish_and_clear();
     println!("{}", say(&format!("検索索引を再構築しました（{done} 件）。"), &format!("search index rebuilt with {done} datasets")));
     Ok(())
-}
-
-fn harvest(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        HarvestCommand::List => {
-            for status in app.source_statuses(&Viewer::system("cli"))? {
-                let last = status
-                    .last_run
-                    .map_or_else(|| "-".to_owned(), |run| format!("{} {}", run.status.as_str(), run.created.format("%Y-%m-%d %H:%M")));
-                let draft = &status.source.draft;
-                println!("{}\t{}\t{}\t{}\t{last}", draft.slug, draft.kind.as_str(), draft.url, status.records);
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        HarvestCommand::Run { source, json } => {
-            let bar = spinner();
-            let run = app.harvest(&Context::system("cli"), &source, |progress| {
-                let c = progress.counts;
-                bar.set_message(format!("+{} ~{} ={} !{}", c.added, c.updated, c.unchanged, c.failed));
-                bar.tick();
-            })?;
-            bar.finish_and_clear();
-            if json {
-                println!("{}", serde_json::to_string(&run)?);
-            } else {
-                let c = run.counts;
-                println!(
-                    "{}: {}",
-                    run.status.as_str(),
-                    say(
-                        &format!(
-                            "追加 {} 更新 {} 変更なし {} 保留 {} 取り下げ {} 失敗 {}",
-                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
-                        ),
-                        &format!(
-                            "added {} updated {} unchanged {} suspect {} archived {} failed {}",
-                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
-                        ),
-                    )
-                );
-                if let Some(message) = &run.message {
-                    println!("{}", pick(message));
-                }
-            }
-            Ok(if run.status == HarvestStatus::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-    }
 }
 
 fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {

@@ -412,6 +412,25 @@ pub struct ProblemDetails {
     /// Each mistake with its field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What is known of a withdrawn dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// What is known of a withdrawn dataset.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Withdrawn {
+    /// Its id.
+    pub id: uuid::Uuid,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its title.
+    pub title: String,
+    /// Name of the organization that published it.
+    pub publisher: String,
+    /// When it was withdrawn.
+    pub at: chrono::DateTime<chrono::Utc>,
 }
 
 impl Problem {
@@ -425,6 +444,7 @@ impl Problem {
             detail: text.ja,
             detail_en: text.en,
             errors,
+            withdrawn: None,
         };
         Problem { status, details: Box::new(details) }
     }
@@ -585,12 +605,19 @@ impl From<Error> for Problem {
             tracing::error!(error = %chain, "request failed");
         }
         let (status, kind, text) = (status_of(&error), error.kind(), error.text());
+        let mut withdrawn = None;
         let errors = match error {
             Error::Invalid(errors) => errors,
             Error::Conflict(error) => vec![error],
+            Error::Gone { id, slug, title, publisher, at } => {
+                withdrawn = Some(Withdrawn { id, slug, title, publisher, at });
+                Vec::new()
+            }
             _ => Vec::new(),
         };
-        Problem::new(status, kind, text, errors)
+        let mut problem = Problem::new(status, kind, text, errors);
+        problem.details.withdrawn = withdrawn;
+        problem
     }
 }
 

@@ -4,6 +4,7 @@ pub mod api;
 pub mod ckan;
 pub mod cli;
 pub mod config;
+mod csv;
 pub mod download;
 mod framing;
 pub mod http;

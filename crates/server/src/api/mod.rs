@@ -24,6 +24,7 @@ mod vocabulary;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 pub use document::{openapi, openapi_json};
+pub(crate) use harvest::{corrections_of_source, corrections_table, export_records};
 
 use crate::http::Problem;
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod cli;
 mod dataset;
 mod distribution;
 mod harvest;
+mod harvesting;
 mod member;
 mod noun;
 mod refusal;
