@@ -12,3 +12,4 @@ pub mod portal;
 pub(crate) mod search_log;
 pub mod server;
 pub(crate) mod upload;
+pub(crate) mod view_log;

@@ -94,6 +94,9 @@ pub async fn serve(
         let (app, stop) = (app.clone(), stop.clone());
         std::thread::Builder::new().name(format!("harvester-{number}")).spawn(move || app.work_on_harvests(&stop))?;
     }
+    let house = app.clone();
+    let stop_house = stop.clone();
+    std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || house.work_on_housekeeping(&stop_house))?;
     listening(address);
     running.await?;
     stop.store(true, Ordering::Release);

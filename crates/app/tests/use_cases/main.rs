@@ -6,6 +6,7 @@
 mod counting;
 mod dataset;
 mod harvest;
+mod indicator;
 mod search_log;
 mod synonym_list;
 mod visibility;

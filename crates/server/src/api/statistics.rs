@@ -1,8 +1,8 @@
 //! Figures: downloads, the indicator, the size of the catalog.
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::{Days, NaiveDate, Utc};
-use minato_app::catalog::{DownloadIndicator, DownloadSeries, PeriodKind, jst_day};
+use chrono::{Days, NaiveDate};
+use minato_app::catalog::{DownloadIndicator, DownloadSeries, PeriodKind};
 use minato_app::store::search_log::SearchKind;
 use minato_app::{SearchedQuery, SeriesRequest};
 use serde::Serialize;
@@ -169,8 +169,8 @@ fn since_parameter() -> serde_json::Value {
     query("since", day(), "First day counted; by default 30 days ago in Japan.")
 }
 
-fn since(query: &Query) -> Result<NaiveDate, Problem> {
-    let today = jst_day(Utc::now());
+fn since(state: &Shared, query: &Query) -> Result<NaiveDate, Problem> {
+    let today = state.app.today();
     Ok(query.day("since")?.unwrap_or_else(|| today.checked_sub_days(Days::new(29)).unwrap_or(today)))
 }
 
@@ -189,6 +189,7 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
         organization: query.string("organization").map(|key| organization_key(&state.app, key)),
         dataset: query.string("dataset"),
         distribution,
+        ..SeriesRequest::default()
     };
     read(&state, &request, None, move |app, viewer, _| {
         // A distribution says how its hidden dataset is used; who may not see that one learns nothing.
@@ -201,7 +202,7 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
 }
 
 async fn top_datasets(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
-    let since = since(&query)?;
+    let since = since(&state, &query)?;
     let limit = query.number("limit", 1..=100)?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10);
     read(&state, &request, None, move |app, viewer, base| {
         let ranked = app.top_datasets(viewer, since, limit)?;
@@ -212,7 +213,7 @@ async fn top_datasets(state: Shared, request: HttpRequest, query: Query) -> Resu
 }
 
 async fn top_organizations(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
-    let since = since(&query)?;
+    let since = since(&state, &query)?;
     read(&state, &request, None, move |app, _, _| {
         let ranked = app.top_organizations(since)?;
         let items = ranked.iter().map(|ranked| TopOrganization { organization: ranked.item.as_ref().into(), downloads: ranked.downloads });

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use minato_app::catalog::{OrganizationKind, RecordState, Viewer, jst_day};
 use minato_app::searching::{Filters, SearchRequest, Sort, SortKey};
 use minato_app::{App, Error, SeriesRequest};
@@ -67,7 +67,7 @@ fn list(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let directory = app.directory();
     let counts = app.dataset_counts_by_organization()?;
     let downloads: std::collections::HashMap<_, _> =
-        app.top_organizations(year_ago())?.into_iter().map(|ranked| (ranked.item.id, ranked.downloads)).collect();
+        app.top_organizations(year_ago(app))?.into_iter().map(|ranked| (ranked.item.id, ranked.downloads)).collect();
     let mut groups = Vec::new();
     for kind in [OrganizationKind::Prefecture, OrganizationKind::Municipality, OrganizationKind::Other] {
         let organizations = directory.organizations().into_iter().filter(|organization| organization.draft.kind == kind);
@@ -164,6 +164,6 @@ fn body_name(lang: Lang, kind: OrganizationKind) -> &'static str {
     }
 }
 
-fn year_ago() -> chrono::NaiveDate {
-    jst_day(Utc::now()) - Duration::days(365)
+fn year_ago(app: &App) -> chrono::NaiveDate {
+    app.today() - Duration::days(365)
 }

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::{Duration, Utc};
-use minato_app::catalog::{Viewer, fiscal_year, jst_day};
+use chrono::Duration;
+use minato_app::catalog::{Viewer, fiscal_year};
 use minato_app::{App, SeriesRequest};
 
 use super::chart::Chart;
@@ -53,7 +53,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let lang = shell.lang;
     let viewer = Viewer::public();
     let directory = app.directory();
-    let today = jst_day(Utc::now());
+    let today = app.today();
     let since = today - Duration::days(365);
     let indicator = app.download_indicator(None)?;
     let series = app.download_series(&viewer, &SeriesRequest::default())?;
