@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// How often everything is looked after. Salts of a day end with it, give or take this.
 const EVERY: Duration = Duration::from_secs(20);
 /// How long single downloads are kept, in hours: a day can be counted again while it and the next one run.
-const ROWS_KEPT_HOURS: i64 = 48;
+pub(crate) const ROWS_KEPT_HOURS: i64 = 48;
 /// Days that are not added up to months and years yet, today included: those whose single rows may be there.
 const DAYS_OPEN: u64 = 3;
 

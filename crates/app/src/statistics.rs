@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{Datelike, Months, NaiveDate};
 use minato_catalog::{
     Channel, ClientClass, Dataset, DatasetState, DownloadIndicator, DownloadPoint, DownloadSeries, FieldError, MethodPeriod, MonthFigures,
-    Organization, OrganizationKind, PeriodKind, Sums, Viewer, fiscal_year, fiscal_year_label,
+    Organization, OrganizationKind, PeriodKind, Sums, Text, Viewer, fiscal_year, fiscal_year_label,
 };
 use minato_counter::METHOD_VERSION;
 use minato_store::dataset::{self, DatasetFilter, Scope};
@@ -116,6 +116,12 @@ impl App {
         let (sums, methods) =
             self.store().read(|conn| Ok((statistics::series(conn, &filter, grain(request.period))?, download::methods(conn)?)))?;
         Ok(series(request.period, from, to, &sums, methods))
+    }
+
+    /// The versions of the counting method that counted here, oldest first.
+    pub fn methods_used(&self) -> Result<Vec<MethodPeriod>> {
+        let methods = self.store().read(download::methods)?;
+        Ok(methods.into_iter().map(|(version, first_day)| MethodPeriod { version, first_day }).collect())
     }
 
     /// Looks at pages and previews over time. They are no downloads.
@@ -257,6 +263,45 @@ impl App {
         let mut parts: Vec<Part> = parts.into_iter().filter(|(_, sums)| !sums.is_zero()).map(|(key, sums)| Part { key, sums }).collect();
         parts.sort_unstable_by(|a, b| (b.sums.total, &a.key).cmp(&(a.sums.total, &b.key)));
         Ok(parts)
+    }
+
+    /// What a part of a breakdown is called.
+    pub fn part_title(&self, dimension: Dimension, key: &str) -> Text {
+        let same = |text: &str| Text::new(text, text);
+        let unknown = || Text::new("不明", "unknown");
+        match dimension {
+            Dimension::Organization => {
+                let directory = self.directory();
+                let organization = key.parse().ok().and_then(|id| directory.organization(id));
+                organization.map_or_else(unknown, |organization| {
+                    let draft = &organization.draft;
+                    Text::new(&draft.name, draft.name_en.as_deref().unwrap_or(&draft.name))
+                })
+            }
+            Dimension::Theme => match self.directory().themes.get(key) {
+                Some(theme) => Text::new(&theme.draft.title, theme.draft.title_en.as_deref().unwrap_or(&theme.draft.title)),
+                None if key.is_empty() => Text::new("テーマなし", "no theme"),
+                None => same(key),
+            },
+            Dimension::Format if key.is_empty() => unknown(),
+            Dimension::Format => same(key),
+            Dimension::Class => match ClientClass::parse(key) {
+                Some(ClientClass::Human) => Text::new("人", "people"),
+                Some(ClientClass::Machine) => Text::new("プログラム", "programs"),
+                Some(ClientClass::AiAgent) => Text::new("AI エージェント", "AI agents"),
+                _ => same(key),
+            },
+            Dimension::Channel => match Channel::parse(key) {
+                Some(Channel::File) => Text::new("ファイル", "file"),
+                Some(Channel::Redirect) => Text::new("公開元のファイル", "file of the publisher"),
+                Some(Channel::Zip) => Text::new("まとめて（ZIP）", "all files (ZIP)"),
+                Some(Channel::Converted) => Text::new("形式を変えて", "converted"),
+                Some(Channel::Query) => Text::new("行を選んで", "chosen rows"),
+                Some(Channel::Api) => Text::new("API", "API"),
+                Some(Channel::Mcp) => Text::new("MCP（AI 連携）", "MCP"),
+                _ => same(key),
+            },
+        }
     }
 
     /// Domains of the pages that led to downloads between the months of two days, most first.

@@ -8,6 +8,7 @@ pub mod download;
 mod framing;
 pub mod http;
 mod listen;
+pub mod mail;
 pub mod portal;
 pub(crate) mod search_log;
 pub mod server;

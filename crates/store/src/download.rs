@@ -23,11 +23,14 @@ const KEYS_MAX: usize = 300;
 /// Sessions in one query: SQLite looks each up by the index as long as they are few.
 const SESSIONS_MAX: usize = 50;
 
+/// From one moment to another.
+pub type Span = (DateTime<Utc>, DateTime<Utc>);
+
 /// What is counted how; the crate `counter` says it.
 #[derive(Clone, Copy)]
 pub struct CountingRules {
     /// From when to when there may be downloads that clicks between two moments are double clicks of.
-    pub window: fn(DateTime<Utc>, DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>),
+    pub window: fn(DateTime<Utc>, DateTime<Utc>) -> Span,
     /// Takes a click into the downloads known so far.
     pub settle: fn(&mut Vec<Download>, Download),
     /// What downloads add up to.

@@ -22,6 +22,7 @@ pub mod organization;
 pub mod search_log;
 pub mod setting;
 pub mod statistics;
+pub mod summary_mail;
 pub mod synonym_list;
 pub mod theme;
 pub mod user;

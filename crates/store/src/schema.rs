@@ -476,6 +476,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    mail_subscription (organization_id) {
+        organization_id -> Text,
+        address -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    mail_sent (organization_id, month) {
+        organization_id -> Text,
+        month -> Text,
+        state -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
     search_month (month, query) {
         month -> Text,
         query -> Text,

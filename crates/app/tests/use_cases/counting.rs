@@ -337,6 +337,35 @@ fn neither_addresses_nor_agents_are_in_the_files_of_the_database() {
 }
 
 #[test]
+fn a_sample_of_a_day_counts_to_the_same_again() {
+    for world in worlds("2026-11-20T03:00:00Z", 2) {
+        for number in 0..40_u8 {
+            world.time.pass(i64::from(number % 7) * 11);
+            let agent = [BROWSER, "curl/8.5.0", CHATGPT][usize::from(number % 3)];
+            world.send(usize::from(number % 2), usize::from(number % 2), &FileRequest { user_agent: Some(agent), ..request(number % 5) });
+        }
+        world.servers[0].note_view(&Viewer::public(), "counted", &FileRequest { channel: Channel::Page, ..request(1) });
+        world.servers[0].flush_view_log();
+        let sample = world.servers[1].export_sample("2026-11-20".parse().unwrap()).unwrap();
+        let recount = minato_app::recount(&sample).unwrap();
+        assert_eq!(recount.published, recount.recounted);
+        assert!(recount.same_rules && recount.reclassified.is_empty());
+        assert!(recount.published.total > 10 && recount.published.double_clicks > 0 && recount.published.views == 1, "{recount:?}");
+        assert!(!sample.contains("192.0.2.") && !sample.contains("Mozilla") && !sample.contains("curl/8"));
+        // Another sample of the same day has other names for the same visitors.
+        assert_ne!(sample, world.servers[1].export_sample("2026-11-20".parse().unwrap()).unwrap());
+        // A line that is taken away is missed.
+        let shorter: Vec<&str> = sample.lines().take(sample.lines().count() - 1).collect();
+        let recount = minato_app::recount(&shorter.join("\n")).unwrap();
+        assert_ne!(recount.published, recount.recounted);
+        for broken in ["", "{}", "x", &format!("{sample}x"), &sample.replace("\"clicks\":1", "\"clicks\":0")] {
+            assert!(minato_app::recount(broken).is_err());
+        }
+        assert!(world.servers[0].export_sample("2026-11-01".parse().unwrap()).is_err());
+    }
+}
+
+#[test]
 fn looks_at_pages_are_counted_apart() {
     for world in worlds("2026-11-20T03:00:00Z", 2) {
         let page = FileRequest { channel: Channel::Page, ..request(1) };

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::Duration;
-use minato_app::catalog::{OrganizationKind, RecordState, Viewer, jst_day};
+use minato_app::catalog::{OrganizationKind, RecordState, Viewer};
 use minato_app::searching::{Filters, SearchRequest, Sort, SortKey};
 use minato_app::{App, Error, SeriesRequest};
 
@@ -56,6 +56,7 @@ struct OrganizationPage {
     newest: Vec<Card>,
     all: String,
     chart: Chart,
+    usage: String,
 }
 
 pub(super) async fn list_organizations(request: HttpRequest, state: Shared) -> HttpResponse {
@@ -141,6 +142,7 @@ fn build(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
         any_downloads: series.total > 0,
         newest: newest.datasets.iter().map(|dataset| Card::new(lang, &directory, dataset)).collect(),
         all: choice_address("organization", slug),
+        usage: format!("/organizations/{slug}/stats"),
         chart: Chart::of_months(lang, "organization-chart", &series, None),
         said,
         s: shell,

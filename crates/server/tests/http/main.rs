@@ -5,6 +5,7 @@
 mod dataset;
 mod distribution;
 mod harvest;
+mod killed;
 mod member;
 mod noun;
 mod refusal;
@@ -13,5 +14,6 @@ mod search_log;
 mod site;
 mod staff;
 mod statistics;
+mod summary_mail;
 mod synonym_list;
 mod token;

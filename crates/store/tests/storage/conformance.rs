@@ -511,7 +511,7 @@ fn settled_days_are_added_up_without_changing_any_answer(database: &Database) {
         store.count(|conn| statistics::roll_up(conn, day(through))).unwrap();
         assert_eq!(answers(), expected, "settled through {through}");
     }
-    store.count(|conn| statistics::forget_rollup(conn)).unwrap();
+    store.count(statistics::forget_rollup).unwrap();
     assert_eq!(answers(), expected);
 }
 
