@@ -14,6 +14,7 @@ mod search;
 mod search_log;
 mod site;
 mod staff;
+mod staff_harvest;
 mod statistics;
 mod synonym_list;
 mod token;
