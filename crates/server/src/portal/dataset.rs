@@ -290,7 +290,7 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         rows: rows(lang, dataset),
         themes: content.themes.iter().map(|id| theme_link(lang, &directory, id)).collect(),
         keywords: content.keywords.iter().map(|word| (keyword_address(word), word.clone())).collect(),
-        licence: content.licence.as_deref().map(|id| licence_view(lang, &directory, id, content.licence_text.as_deref())),
+        licence: licence_of(lang, &directory, content.licence.as_deref(), content.licence_text.as_deref()),
         credit: format!("出典：{credit}"),
         credit_edited: format!("出典：{credit}を加工して作成"),
         citation: format!("{publisher} ({}): {}. {}. {url}", jst_day(content.modified).year(), content.title, shell.site),
@@ -515,6 +515,15 @@ fn theme_link(lang: Lang, directory: &Directory, id: &str) -> Link {
         None => Said::new(lang, id, None),
     };
     Link { href: format!("/themes/{}", segment(id)), said }
+}
+
+/// The licence, or what the publisher says of it when it is none of ours.
+fn licence_of(lang: Lang, directory: &Directory, id: Option<&str>, words: Option<&str>) -> Option<LicenceView> {
+    if let Some(id) = id {
+        return Some(licence_view(lang, directory, id, words));
+    }
+    let words = words.map(str::trim).filter(|words| !words.is_empty())?;
+    Some(LicenceView { said: Said::new(lang, words, None), href: None, open: false, words: None })
 }
 
 fn licence_view(lang: Lang, directory: &Directory, id: &str, words: Option<&str>) -> LicenceView {

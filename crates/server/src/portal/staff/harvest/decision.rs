@@ -102,12 +102,15 @@ pub(super) async fn show_decisions(request: HttpRequest, state: Shared) -> HttpR
             if waits && may(&viewer, source.organization_id, Role::Publisher) {
                 at_once.push(found.decision.id);
             }
+            let mut titles: Vec<String> =
+                found.datasets.iter().filter(|dataset| is_public(dataset)).map(|dataset| dataset.content.title.clone()).collect();
+            titles.dedup();
             rows.push(DecisionRow {
                 href: format!("{PATH}/decisions/{}", found.decision.id),
                 kind: kind_name(lang, found.decision.kind),
                 state: state_name(lang, found.decision.state),
                 source: source.draft.title,
-                titles: found.datasets.iter().filter(|dataset| is_public(dataset)).map(|dataset| dataset.content.title.clone()).collect(),
+                titles,
                 reason: lang.sentence(&found.decision.reason),
                 at: lang.minute(found.decision.created),
             });
