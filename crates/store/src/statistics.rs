@@ -18,7 +18,7 @@ use crate::record::parse_id;
 use crate::schema::{
     download_dataset, download_day, download_file, download_format, download_period, download_referrer, investigation_day,
 };
-use crate::setting;
+use crate::{dialect, setting};
 
 /// Setting that says which days are added up: those up to this one.
 const THROUGH: &str = "rollup.through";
@@ -257,9 +257,10 @@ pub fn roll_up(conn: &mut AnyConnection, last: NaiveDate) -> Result<()> {
              DO UPDATE SET total = download_file.total + excluded.total, unique_files = download_file.unique_files + excluded.unique_files"
         ),
     ];
-    for step in steps {
-        diesel::sql_query(step).execute(conn)?;
-    }
+    dialect::sort_in_memory(conn, true)?;
+    let done = steps.into_iter().try_for_each(|step| diesel::sql_query(step).execute(conn).map(drop));
+    dialect::sort_in_memory(conn, false)?;
+    done?;
     setting::set(conn, THROUGH, &last.to_string())
 }
 
