@@ -22,7 +22,7 @@ fn search(source: &SiteSource, query: &str) -> Value {
 fn paging_gives_every_package_once() {
     let sites = Sites::start(Options::default()).unwrap();
     let sources = ckan_sources(&sites);
-    assert_eq!(sources.len(), 8);
+    assert_eq!(sources.len(), 6);
     for source in &sources {
         let mut ids = HashSet::new();
         let mut good = 0;

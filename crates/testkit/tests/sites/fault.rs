@@ -12,11 +12,13 @@ fn entry(sites: &RunningSites, slug: &str) -> String {
     let source = sites.source(slug).unwrap();
     match source.kind {
         HarvestKind::Ckan => format!("{}/api/3/action/package_search?rows=100", source.url),
-        HarvestKind::OpenDataList | HarvestKind::Dcat => source.url,
+        HarvestKind::Dataeye => format!("{}ckan_api/package_search?rows=100&start=0", source.url),
+        HarvestKind::Shirasagi => format!("{}api/package_search?q=&rows=100", source.url),
+        _ => source.url,
     }
 }
 
-const ONE_OF_EACH: [&str; 3] = ["kure-shi", "takehara-shi", "sera-cho"];
+const ONE_OF_EACH: [&str; 6] = ["kure-shi", "takehara-shi", "sera-cho", "fuchu-shi", "hatsukaichi-shi", "previous-portal"];
 
 #[test]
 fn there_are_23_sites_and_five_are_faulty() {
@@ -119,7 +121,7 @@ fn what_the_client_has_already_is_not_sent_again() {
 fn ports_follow_the_base_port_and_are_free_after_stopping() {
     let sites = Sites::start(Options::default()).unwrap();
     let ports: HashSet<String> = sites.addresses().into_iter().collect();
-    assert_eq!(ports.len(), 23);
+    assert_eq!(ports.len(), 25);
     let taken: u16 = sites.addresses()[0].split(':').nth(1).unwrap().parse().unwrap();
     assert!(matches!(Sites::start(Options { base_port: Some(taken) }), Err(SitesError::Bind { .. })));
     assert!(matches!(Sites::start(Options { base_port: Some(65_530) }), Err(SitesError::BasePort(_) | SitesError::Bind { .. })));
@@ -130,6 +132,6 @@ fn ports_follow_the_base_port_and_are_free_after_stopping() {
     // Another test's site may hold a port of the first ranges.
     let base = (0..40).map(|n| 21_000 + 100 * n).find_map(|base| Some((base, Sites::start(Options { base_port: Some(base) }).ok()?)));
     let (base, sites) = base.unwrap();
-    let expected: Vec<String> = (base..base + 23).map(|port| format!("127.0.0.1:{port}")).collect();
+    let expected: Vec<String> = (base..base + 25).map(|port| format!("127.0.0.1:{port}")).collect();
     assert_eq!(sites.addresses(), expected);
 }
