@@ -122,7 +122,12 @@ impl App {
             blobs.clear_incoming()?;
             if store.backend() == Backend::Sqlite {
                 // The lock on the index says that no other server works on this database: its leases are those of a dead one.
-                store.write::<_, Error>(|conn| Ok(job::release(conn, crate::harvest::KIND, SERVER, Utc::now())?))?;
+                store.write::<_, Error>(|conn| {
+                    for kind in crate::harvest::JOBS {
+                        job::release(conn, kind, SERVER, Utc::now())?;
+                    }
+                    Ok(())
+                })?;
             }
         }
         let inner = Inner {

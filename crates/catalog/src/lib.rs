@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod area;
 mod dataset;
 mod date;
 mod distribution;
@@ -11,6 +12,7 @@ mod frequency;
 mod harvest;
 mod keyword;
 mod licence;
+mod link_check;
 mod organization;
 mod page;
 mod revision;
@@ -25,6 +27,7 @@ mod user;
 mod vocabulary;
 
 pub use address::*;
+pub use area::*;
 pub use dataset::*;
 pub use date::*;
 pub use distribution::*;
@@ -35,6 +38,7 @@ pub use frequency::*;
 pub use harvest::*;
 pub use keyword::*;
 pub use licence::*;
+pub use link_check::*;
 pub use organization::*;
 pub use page::*;
 pub use revision::*;

@@ -1,6 +1,7 @@
 //! How much memory and time a large listing takes: `cargo run --release -p minato-harvest --example scale -- csv 100000`.
 //!
-//! The listing is invented, lies in a temporary file and is served on loopback. Kinds: `csv`, `cp932`, `ttl`, `rdf`, `nt`, `jsonld`.
+//! The listing is invented, lies in a temporary file and is served on loopback. Kinds: `csv`, `cp932`, `ttl`, `rdf`, `nt`, `jsonld`,
+//! `data_json`.
 
 use std::error::Error;
 use std::io::{BufWriter, Read, Seek, Write};
@@ -34,8 +35,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-    let (protocol, name) =
-        if matches!(kind.as_str(), "csv" | "cp932") { (HarvestKind::OpenDataList, "csv") } else { (HarvestKind::Dcat, kind.as_str()) };
+    let (protocol, name) = match kind.as_str() {
+        "csv" | "cp932" => (HarvestKind::OpenDataList, "csv"),
+        "data_json" => (HarvestKind::DataJson, "json"),
+        other => (HarvestKind::Dcat, other),
+    };
     let source = HarvestSourceDraft::new("scale", protocol, format!("http://{address}/list.{name}"), "hiroshima");
     let allow_addresses = vec![address.to_string().parse::<AllowAddress>()?];
     let client = Client::new(ClientSettings { allow_addresses, ..ClientSettings::default() })?;
@@ -117,6 +121,18 @@ fn write(kind: &str, count: usize, out: &mut impl Write) -> std::io::Result<()> 
                 )?;
             }
             writeln!(out, "</dcat:Catalog></rdf:RDF>")?;
+        }
+        "data_json" => {
+            write!(out, "{{\"conformsTo\": \"https://project-open-data.cio.gov/v1.1/schema\", \"dataset\": [")?;
+            for n in 0..count {
+                let comma = if n > 0 { "," } else { "" };
+                writeln!(
+                    out,
+                    "{comma}{{\"identifier\": \"A{n}\", \"title\": \"{}\", \"description\": \"{text}\", \"accessLevel\": \"public\", \"distribution\": [{{\"downloadURL\": \"https://e.jp/{n}.csv\", \"mediaType\": \"text/csv\"}}]}}",
+                    title(n)
+                )?;
+            }
+            write!(out, "]}}")?;
         }
         _ => {
             write!(out, "{{\"@context\": \"https://www.w3.org/ns/dcat.jsonld\", \"@graph\": [")?;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::client::{Client, Fetched};
+use crate::client::Client;
 use crate::convert::{Record, place, usable_url};
 use crate::json::{self, ACCEPT, Fields, JsonError, clip, is_volatile, items, or, shown, some, text, texts, whole_number};
 use crate::listing::{Converted, End, Run, Stop};
@@ -71,15 +71,15 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Fetches it. `software` is who should be answering.
+    /// Fetches it into a temporary file. `software` is who should be answering.
     pub(crate) async fn open(url: &str, software: &str, client: &Client) -> Result<Document, JsonError> {
-        let fetched = client.get(url, ACCEPT).await.map_err(JsonError::Fetch)?;
-        if fetched.is_html() {
+        let spooled = client.spool(url, ACCEPT).await.map_err(JsonError::Fetch)?;
+        if spooled.is_html() {
             return Err(JsonError::Answer(json::not_json(software)));
         }
-        let url = fetched.url.clone();
+        let url = spooled.url.clone();
         let (records, parsed) = mpsc::channel(READ_AHEAD);
-        let parsing = tokio::task::spawn_blocking(move || parse(body(fetched), &records));
+        let parsing = tokio::task::spawn_blocking(move || parse(BufReader::new(spooled.file), &records));
         Ok(Document { url, parsed, parsing })
     }
 
@@ -92,11 +92,6 @@ impl Document {
     pub(crate) async fn end(self) -> Result<(), Text> {
         self.parsing.await.unwrap_or_else(|_| Err(Text::new("JSON を読む処理が異常終了しました。", "reading the JSON ended abnormally")))
     }
-}
-
-/// The bytes of the document.
-fn body(fetched: Fetched) -> impl Read {
-    Cursor::new(fetched.body)
 }
 
 /// Two different records with one identifier: the second is a failure that says so. The same record twice is one.
@@ -140,7 +135,7 @@ fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Tex
     if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
         return Err(json::not_utf8());
     }
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(Cursor::new(start).chain(reader)));
+    let mut deserializer = serde_json::Deserializer::from_reader(Cursor::new(start).chain(reader));
     let mut found = false;
     let parsed = Root { records, found: &mut found }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match parsed {

@@ -61,6 +61,14 @@ pub(crate) fn decode(mut file: File) -> io::Result<Decoded> {
     Ok(Decoded { file, truncated, notice })
 }
 
+/// A page or document in memory as text, by the same rules; what is no text becomes replacement characters.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    // Reading from memory does not fail.
+    let (encoding, start) = encoding_of(&mut io::Cursor::new(bytes)).unwrap_or((UTF_8, 0));
+    let start = usize::try_from(start).unwrap_or_default();
+    encoding.decode_without_bom_handling(bytes.get(start..).unwrap_or_default()).0.into_owned()
+}
+
 /// U+FFFD in UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
@@ -85,13 +93,13 @@ impl Counted {
 }
 
 /// A file in pieces; an empty one is its end.
-struct Pieces<'f> {
-    file: &'f mut File,
+struct Pieces<'f, F> {
+    file: &'f mut F,
     buffer: Vec<u8>,
 }
 
-impl<'f> Pieces<'f> {
-    fn new(file: &'f mut File) -> Self {
+impl<'f, F: Read> Pieces<'f, F> {
+    fn new(file: &'f mut F) -> Self {
         Pieces { file, buffer: vec![0; PIECE_BYTES] }
     }
 
@@ -102,10 +110,10 @@ impl<'f> Pieces<'f> {
 }
 
 /// The encoding, and where the text begins behind a byte order mark.
-fn encoding_of(file: &mut File) -> io::Result<(&'static Encoding, u64)> {
+fn encoding_of(file: &mut (impl Read + Seek)) -> io::Result<(&'static Encoding, u64)> {
     file.rewind()?;
     let mut start = Vec::new();
-    file.take(4096).read_to_end(&mut start)?;
+    file.by_ref().take(4096).read_to_end(&mut start)?;
     if let Some((encoding, length)) = Encoding::for_bom(&start)
         && encoding != UTF_8
     {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use minato_catalog::{DatasetDraft, DistributionDraft, HarvestItem, HarvestedRecord, RecordFailure, Text, Withdrawal};
+use minato_catalog::{DatasetDraft, HarvestItem, HarvestSourceDraft, HarvestedRecord, RecordFailure, Text, Vocabulary, Withdrawal};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
@@ -102,15 +102,58 @@ pub(crate) struct Run {
     others: HashSet<String>,
     /// Failures whose record could not be told; any known record may be meant.
     nameless: u64,
+    completion: Completion,
+}
+
+/// What every record is given on its way out, whatever protocol it came by.
+#[derive(Default)]
+struct Completion {
+    vocabulary: Vocabulary,
     /// The licence of records that name none.
     default_licence: Option<String>,
 }
 
+impl Completion {
+    fn complete(&self, draft: &mut DatasetDraft) {
+        if let Some(licence) = self.default_licence.as_ref().filter(|_| names_no_licence(draft)) {
+            draft.licence = Some(licence.clone());
+        }
+        if let Some(spatial) = &mut draft.spatial {
+            let label = spatial.label.clone().unwrap_or_default();
+            // The whole label first: a source's own word for an area may hold any character.
+            let whole = self.vocabulary.find_area(&label);
+            let parts = label.split(['、', ',', '，', ';', '；', '・', '/', '／', '\n']).filter_map(|part| self.vocabulary.find_area(part));
+            for code in whole.into_iter().chain(parts.filter(|_| whole.is_none())) {
+                if !spatial.area_codes.iter().any(|known| known == code) {
+                    spatial.area_codes.push(code.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Whether neither the dataset nor any of its files says under which terms it may be used. `記載なし` and the like say nothing either.
+fn names_no_licence(draft: &DatasetDraft) -> bool {
+    let says_nothing = |licence: &Option<String>| licence.as_deref().is_none_or(|id| id == "NOT-SPECIFIED");
+    says_nothing(&draft.licence)
+        && draft.licence_text.is_none()
+        && draft
+            .distributions
+            .iter()
+            .flatten()
+            .all(|distribution| says_nothing(&distribution.licence) && !distribution.extras.contains_key("licence_text"))
+}
+
 impl Run {
-    /// `default_licence` is the id of a licence in the vocabulary. It is given here, where all records of all protocols pass, to those that
-    /// say nothing of a licence, neither themselves nor in words for one of their files.
-    pub(crate) fn new(records: Sender<HarvestItem>, default_licence: Option<String>) -> Self {
-        Run { records, seen: HashSet::new(), others: HashSet::new(), nameless: 0, default_licence }
+    pub(crate) fn new(records: Sender<HarvestItem>) -> Self {
+        Run { records, seen: HashSet::new(), others: HashSet::new(), nameless: 0, completion: Completion::default() }
+    }
+
+    /// The same, with what this source's records lack: its licence where they name none, and codes of the areas they name.
+    pub(crate) fn completing(mut self, source: &HarvestSourceDraft, vocabulary: &Vocabulary) -> Self {
+        let default_licence = source.default_licence.as_deref().and_then(|text| vocabulary.find_licence(text)).map(str::to_owned);
+        self.completion = Completion { vocabulary: vocabulary.clone(), default_licence };
+        self
     }
 
     /// Whether the listing was seen to hold a record with this id, asked for or not.
@@ -172,21 +215,12 @@ impl Run {
         }
         let item = match record {
             Ok(mut record) => {
-                self.license(&mut record.draft);
+                self.completion.complete(&mut record.draft);
                 HarvestItem::Record(Box::new(record))
             }
             Err(failure) => HarvestItem::Failure(failure),
         };
         self.records.send(item).await.map_err(|_| Stop::Closed)
-    }
-
-    fn license(&self, draft: &mut DatasetDraft) {
-        // Words that are not in the list are a licence all the same; back ends keep a file's among its extras.
-        let has_words = |distribution: &DistributionDraft| distribution.extras.contains_key("licence_text");
-        let is_silent = draft.licence.is_none() && draft.licence_text.is_none() && !draft.distributions.iter().flatten().any(has_words);
-        if is_silent {
-            draft.licence = self.default_licence.clone();
-        }
     }
 
     /// The verdict over the whole run.
@@ -317,5 +351,67 @@ impl End {
     /// The end was not reached, or cannot be told.
     pub(crate) fn doubtful(cause: Text) -> End {
         End { reported: None, doubt: Some(cause) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minato_catalog::{DistributionDraft, HarvestKind, Spatial};
+
+    use super::*;
+
+    fn complete(draft: DatasetDraft) -> DatasetDraft {
+        let mut source = HarvestSourceDraft::new("s", HarvestKind::Ckan, "https://e.jp", "kure");
+        source.default_licence = Some("CC BY 4.0".to_owned());
+        source.mapping.areas.insert("本市・隣町".to_owned(), "342025".to_owned());
+        let vocabulary = Vocabulary::built_in().with_mapping(&source.mapping);
+        let run = Run::new(tokio::sync::mpsc::channel(1).0).completing(&source, &vocabulary);
+        let mut draft = draft;
+        run.completion.complete(&mut draft);
+        draft
+    }
+
+    #[test]
+    fn the_sources_licence_is_that_of_records_without() {
+        let file = |licence: Option<&str>, words: Option<&str>| DatasetDraft {
+            distributions: Some(vec![DistributionDraft {
+                licence: licence.map(str::to_owned),
+                extras: words.map(|words| ("licence_text".to_owned(), words.to_owned())).into_iter().collect(),
+                ..DistributionDraft::default()
+            }]),
+            ..DatasetDraft::default()
+        };
+        let named = |licence: &str| DatasetDraft { licence: Some(licence.to_owned()), ..DatasetDraft::default() };
+        for (draft, licence) in [
+            (DatasetDraft::default(), Some("CC-BY-4.0")),
+            (file(None, None), Some("CC-BY-4.0")),
+            (named("NOT-SPECIFIED"), Some("CC-BY-4.0")),
+            (named("CC0-1.0"), Some("CC0-1.0")),
+            (DatasetDraft { licence_text: Some("ご自由に".to_owned()), ..DatasetDraft::default() }, None),
+            (file(Some("CC0-1.0"), None), None),
+            (file(None, Some("ご自由に")), None),
+        ] {
+            assert_eq!(complete(draft.clone()).licence.as_deref(), licence, "{draft:?}");
+        }
+    }
+
+    #[test]
+    fn areas_in_words_get_their_codes() {
+        for (label, codes) in [
+            ("広島県呉市", &["342025"][..]),
+            ("呉市、三原市；安芸郡府中町", &["342025", "342041", "343021"]),
+            ("本市・隣町", &["342025"]),
+            ("世界", &[]),
+            ("", &[]),
+        ] {
+            let draft =
+                DatasetDraft { spatial: Some(Spatial { label: Some(label.to_owned()), ..Spatial::default() }), ..DatasetDraft::default() };
+            let spatial = complete(draft).spatial.unwrap();
+            assert_eq!(
+                (spatial.area_codes, spatial.label.as_deref()),
+                (codes.iter().map(|code| (*code).to_owned()).collect(), Some(label))
+            );
+        }
+        assert_eq!(complete(DatasetDraft::default()).spatial, None);
     }
 }

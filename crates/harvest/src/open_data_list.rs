@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use chrono::NaiveDate;
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
-    format_of_file_name, is_local_government_code, jst_day, parse_moment,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Text, Vocabulary, find_local_government,
+    format_of_file_name, is_local_government_code, jst_day, parse_period,
 };
 use minato_dcat::language_code;
 use sha2::{Digest, Sha256};
@@ -264,7 +264,8 @@ impl Inventory {
             self.fill_up(&mut row);
             let code = bare_code(self.cell(&row, C::Code));
             has_whole_code |= is_local_government_code(&code);
-            lacks_check_digit |= code.len() == 5 && !is_local_government_code(&format!("0{code}"));
+            let is_prefix = || find_local_government(&self.publisher(&row)).is_some_and(|whole| whole.starts_with(&code));
+            lacks_check_digit |= code.len() == 5 && (!is_local_government_code(&format!("0{code}")) || is_prefix());
             let title = key(&[&fold(self.cell(&row, C::Title)), &fold(&self.publisher(&row))]);
             let declared = self.declared_id(&row).map(|id| key(&[&id]));
             let known = match &declared {
@@ -547,7 +548,7 @@ impl Reader<'_> {
         record.draft.issued = record.moment("公開日", &date(cell(C::Issued))).map(jst_day);
         record.draft.modified = record.moment("最終更新日", &date(cell(C::Modified)));
         record.draft.spatial = some(cell(C::Spatial)).map(|label| Spatial { label: Some(label), ..Spatial::default() });
-        match period(cell(C::Temporal)) {
+        match parse_period(cell(C::Temporal)) {
             Some(period) => record.draft.temporal = Some(period),
             None => record.extra("temporal", cell(C::Temporal)),
         }
@@ -773,27 +774,6 @@ fn languages(text: &str) -> Vec<String> {
     codes
 }
 
-/// `2023/4/1～2024/3/31`, `開始年月日/終了年月日 : 2024年2月1日/2024年7月1日`, `2024-04-01/2025-03-31`; `None` when neither side is a date.
-fn period(text: &str) -> Option<Temporal> {
-    let text = text.rsplit([':', '：']).next().unwrap_or_default().trim();
-    let splits = text.char_indices().filter(|(_, c)| matches!(c, '～' | '〜' | '~' | '/' | '／' | 'ら' | '-' | '−' | '－'));
-    for (at, separator) in splits {
-        let (before, after) = (text[..at].trim().trim_end_matches('か'), text[at + separator.len_utf8()..].trim().trim_end_matches("まで"));
-        let (start, end) = (day(before), day(after));
-        let one_side_open = "～〜~ら".contains(separator) && (before.is_empty() || after.is_empty());
-        let whole = (start.is_some() && end.is_some()) || (one_side_open && (start.is_some() || end.is_some()));
-        let in_order = !matches!((start, end), (Some(start), Some(end)) if end < start);
-        if whole && in_order {
-            return Some(Temporal { start, end });
-        }
-    }
-    day(text).map(|only| Temporal { start: Some(only), end: Some(only) })
-}
-
-fn day(text: &str) -> Option<NaiveDate> {
-    parse_moment(text).map(jst_day)
-}
-
 fn some(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -801,6 +781,8 @@ fn some(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use minato_catalog::Temporal;
+
     use super::*;
 
     fn open(bytes: &[u8]) -> Result<Inventory, Text> {
@@ -936,11 +918,11 @@ mod tests {
             "令和6年2月1日から令和6年7月1日まで",
             "2024/2/1/2024/7/1",
         ] {
-            assert_eq!(period(text), expected, "{text}");
+            assert_eq!(parse_period(text), expected, "{text}");
         }
-        assert_eq!(period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));
+        assert_eq!(parse_period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));
         for text in ["", "毎年", "～", "2024/7/1～2024/2/1"] {
-            assert_eq!(period(text), None, "{text}");
+            assert_eq!(parse_period(text), None, "{text}");
         }
     }
 }

@@ -109,14 +109,14 @@ impl Catalog<'_> {
     async fn page(&self, at: At) -> Result<(u64, Vec<Value>), JsonError> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}api/catalog/v1", self.base.path()));
-        let mut query = url.query_pairs_mut();
-        query.append_pair("domains", &self.domain).append_pair("search_context", &self.domain).append_pair("limit", &LIMIT.to_string());
+        let limit = LIMIT.to_string();
+        let mut query = vec![("domains", self.domain.clone()), ("search_context", self.domain.clone()), ("limit", limit)];
         match at {
             // An order and a scroll exclude each other; scrolling is by id.
-            At::Offset(offset) => query.append_pair("offset", &offset.to_string()).append_pair("order", "dataset_id"),
-            At::Id(id) => query.append_pair("scroll_id", &id),
-        };
-        drop(query);
+            At::Offset(offset) => query.extend([("offset", offset.to_string()), ("order", "dataset_id".to_owned())]),
+            At::Id(id) => query.push(("scroll_id", id)),
+        }
+        url.query_pairs_mut().extend_pairs(query);
         let answer = json::get(self.client, url.as_str(), SOFTWARE).await?;
         let page =
             answer.as_object().and_then(|fields| Some((json::count(fields, "resultSetSize")?, fields.get("results")?.as_array()?.clone())));

@@ -98,6 +98,10 @@ pub async fn serve(
         let (app, stop) = (app.clone(), stop.clone());
         std::thread::Builder::new().name("schedules".to_owned()).spawn(move || app.keep_schedules(&stop))?;
     }
+    if work_on_harvests {
+        let (app, stop) = (app.clone(), stop.clone());
+        std::thread::Builder::new().name("links".to_owned()).spawn(move || app.work_on_links(&stop))?;
+    }
     listening(address);
     running.await?;
     stop.store(true, Ordering::Release);

@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod job;
 pub mod keyword;
 pub mod licence;
+pub mod link_check;
 pub mod membership;
 pub mod organization;
 pub mod search_log;

@@ -295,6 +295,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    link_check (distribution_id, at) {
+        distribution_id -> Text,
+        at -> Timestamp,
+        until -> Timestamp,
+        dataset_id -> Text,
+        url -> Text,
+        ok -> Bool,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     dataset_key (dataset_id, kind, value) {
         dataset_id -> Text,
         kind -> Text,
@@ -387,6 +399,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     distribution,
     file_version,
     dataset_key,
+    link_check,
     harvest_record,
     harvest_overlay,
     harvest_decision,

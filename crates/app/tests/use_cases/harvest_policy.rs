@@ -314,3 +314,45 @@ fn our_own_datasets_do_not_come_back() {
     let failed = case.app().harvest_outcomes(&Viewer::system("test"), &run.id.to_string(), Some(RecordOutcome::Failed), None, 10).unwrap();
     assert!(failed[0].cause.as_ref().unwrap().en.contains("this catalog itself") && failed[0].raw.is_some(), "{failed:?}");
 }
+
+#[test]
+fn links_are_looked_at_and_compared_with_what_was_said() {
+    let case = Case::new();
+    case.run_first();
+    let files: usize = case.public().iter().map(|dataset| dataset.content.distributions.len()).sum();
+    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), files);
+    let viewer = Viewer::system("test");
+    assert_eq!(case.app().troubled_links(&viewer, &case.site.slug).unwrap(), []);
+    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), 0, "what was found is good for some days");
+    // Another file than was said: its size differs, and a file that is gone.
+    case.edit(|datasets| {
+        datasets[0].files[0].name = "renamed.csv".to_owned();
+        datasets[0].title.push_str("（改訂）");
+    });
+    case.run_first();
+    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), 1, "the address that is new");
+    let dataset = case.public().into_iter().find(|dataset| dataset.content.title.ends_with("（改訂）")).unwrap();
+    let checks = case.app().link_checks(&viewer, &dataset.content.distributions[0].id.to_string()).unwrap();
+    assert!(checks[0].ok && checks[0].finding.status == Some(200), "{checks:?}");
+    assert_eq!(checks.len(), 2, "the history keeps what was found before");
+}
+
+#[test]
+fn a_mirrored_file_is_kept_with_its_address_at_the_source() {
+    let case = Case::new();
+    case.policy(|draft| draft.mirror = true);
+    case.run_first();
+    case.app().check_links(&system(), &case.site.slug).unwrap();
+    let datasets = case.public();
+    let file = datasets.iter().flat_map(|dataset| &dataset.content.distributions).find(|file| file.download_url.is_some()).unwrap();
+    let copy = file.file.as_ref().expect("a copy");
+    assert!(case.app().blobs().contains(&copy.sha256).unwrap());
+    // The copy is no correction, and the next run leaves it alone.
+    assert!(case.app().source_corrections(&Viewer::system("test"), &case.site.slug).unwrap().is_empty());
+    let again = case.run_first();
+    assert_eq!((again.counts.updated, again.counts.failed), (0, 0), "{again:?}");
+    case.edit(|datasets| datasets.iter_mut().for_each(|dataset| dataset.description.push('。')));
+    case.run_first();
+    let kept = case.app().distribution(&Viewer::public(), &file.id.to_string()).unwrap().distribution;
+    assert_eq!(kept.file.as_ref().map(|file| &file.sha256), Some(&copy.sha256));
+}

@@ -183,6 +183,12 @@ async fn codes_without_check_digit_are_completed() {
 }
 
 #[tokio::test]
+async fn the_name_tells_whether_a_code_lacks_its_end() {
+    let list = "code,prefName,cityName,dataName,url\n34100,広島県,広島市,題,https://e.jp/1.csv\n";
+    assert_eq!(harvest(OpenDataList, &serve(list.into()).await, "/list.csv").await.ids(), ["341002:題"]);
+}
+
+#[tokio::test]
 async fn headers_may_be_in_half_width_kana_or_english() {
     for header in
         ["ﾃﾞｰﾀｾｯﾄ_ﾀｲﾄﾙ,ﾌｧｲﾙ形式,ﾌｧｲﾙ_ﾗｲｾﾝｽ,URL", "＃ＤａｔａＮａｍｅ,format,license,url", "データ名称,ファイルタイプ,ライセンス,ＵＲＬ"]

@@ -161,6 +161,12 @@ impl Outcome {
         &cause.en
     }
 
+    /// [`Outcome::incomplete`] with so many records met nevertheless.
+    pub(crate) fn incomplete_with(&self, records: usize) -> &str {
+        assert_eq!(self.records.len(), records);
+        self.incomplete()
+    }
+
     /// Asserts a failed listing without records and gives its cause.
     pub(crate) fn failed(&self) -> &str {
         let Listing::Failed { cause } = &self.listing else { panic!("{:?}", self.listing) };
