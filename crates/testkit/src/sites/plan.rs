@@ -41,6 +41,11 @@ pub(crate) enum Protocol {
     Dataeye,
     Shirasagi,
     DataJson,
+    ArcgisHub,
+    SchemaOrg,
+    FileList,
+    Csw,
+    OaiPmh,
     Inventory(InventoryStyle),
     Dcat(DcatStyle),
 }
@@ -184,8 +189,13 @@ fn assignment(slug: &str) -> (Protocol, Quirk) {
         "onomichi-shi" => (Protocol::Ckan { rows_max: SMALL_PAGE, two_organizations: false }, Quirk::ThirdPageFails),
         "fukuyama-shi" => (Protocol::Ckan { rows_max: USUAL_PAGE, two_organizations: true }, Quirk::None),
 
+        "hiroshima-shi" => (Protocol::ArcgisHub, Quirk::None),
         "fuchu-shi" => (Protocol::Shirasagi, Quirk::None),
+        "otake-shi" => (Protocol::FileList, Quirk::None),
+        "higashihiroshima-shi" => (Protocol::OaiPmh, Quirk::None),
         "hatsukaichi-shi" => (Protocol::DataJson, Quirk::None),
+        "kaita-cho" => (Protocol::Csw, Quirk::None),
+        "akiota-cho" => (Protocol::SchemaOrg, Quirk::None),
 
         "takehara-shi" => (inventory(Layout::Fifteen, FileEncoding::Utf8Bom), Quirk::None),
         "miyoshi-shi" => {
@@ -194,21 +204,18 @@ fn assignment(slug: &str) -> (Protocol, Quirk) {
         "shobara-shi" => {
             (Protocol::Inventory(InventoryStyle { id_once: true, ..style(Layout::FortyFive, FileEncoding::Utf8) }), Quirk::None)
         }
-        "otake-shi" => (inventory(Layout::Fifteen, FileEncoding::Cp932), Quirk::None),
         "akitakata-shi" => (inventory(Layout::FortyTwo, FileEncoding::Cp932), Quirk::None),
         "etajima-shi" => (inventory(Layout::Fifteen, FileEncoding::Utf8), Quirk::InvalidUrl),
         "fuchu-cho" => (inventory(Layout::FortyFive, FileEncoding::Utf8Bom), Quirk::None),
-        "kaita-cho" => (inventory(Layout::FortyFive, FileEncoding::Cp932), Quirk::None),
         "kumano-cho" => (inventory(Layout::FortyFive, FileEncoding::Utf8), Quirk::HtmlInstead),
 
         "saka-cho" => (Protocol::Dcat(DcatStyle::JsonLdTerms), Quirk::None),
-        "akiota-cho" => (Protocol::Dcat(DcatStyle::Turtle { page_size: None }), Quirk::None),
         "kitahiroshima-cho" => (Protocol::Dcat(DcatStyle::JsonLdGraph { page_size: Some(4) }), Quirk::None),
         "osakikamijima-cho" => (Protocol::Dcat(DcatStyle::Turtle { page_size: Some(5) }), Quirk::None),
         "sera-cho" => (Protocol::Dcat(DcatStyle::JsonLdGraph { page_size: None }), Quirk::None),
         "jinsekikogen-cho" => (Protocol::Dcat(DcatStyle::Turtle { page_size: None }), Quirk::Untitled),
 
-        // hiroshima-shi, kure-shi, higashihiroshima-shi
+        // kure-shi
         _ => (ckan, Quirk::None),
     }
 }

@@ -13,7 +13,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::plan::{Protocol, Quirk};
-use super::{ByPort, Fault, REQUESTS_MAX, Site, SitesError, ckan, data_json, dataeye, dcat, inventory, number, page, shirasagi};
+use super::{
+    ByPort, Fault, REQUESTS_MAX, Site, SitesError, arcgis_hub, ckan, csw, data_json, dataeye, dcat, file_list, inventory, number, oai_pmh,
+    page, schema_org, shirasagi,
+};
+use crate::fixtures::FixtureFile;
 
 pub(super) fn run(sites: &[Arc<Site>], listeners: Vec<TcpListener>) -> Result<(ServerHandle, JoinHandle<()>), SitesError> {
     let by_port: ByPort = sites.iter().map(|site| (site.address.port(), Arc::clone(site))).collect();
@@ -101,15 +105,23 @@ fn catalog(site: &Site, request: &HttpRequest, body: &[u8], empty: bool) -> Answ
     let datasets = if empty { Vec::new() } else { site.lock().datasets.clone() };
     // An empty catalog has no faulty record either.
     let quirk = if empty { Quirk::None } else { site.plan.quirk };
-    let catalog = Catalog { base: site.base(), municipality: site.municipality(), datasets: &datasets, elsewhere: &site.elsewhere, quirk };
+    let is_gone = |id: &&String| !datasets.iter().any(|dataset| dataset.id == **id);
+    let gone: Vec<String> = site.original.iter().filter(is_gone).cloned().collect();
+    let (base, municipality, elsewhere) = (site.base(), site.municipality(), &site.elsewhere);
+    let catalog = Catalog { base, municipality, datasets: &datasets, elsewhere, gone: &gone, quirk };
+    let parameters = || ckan::parameters(request.query_string(), body);
     match &site.plan.protocol {
         Protocol::Ckan { rows_max, two_organizations } => {
-            let parameters = ckan::parameters(request.query_string(), body);
-            ckan::answer(&catalog, *rows_max, *two_organizations, request.path(), &parameters)
+            ckan::answer(&catalog, *rows_max, *two_organizations, request.path(), &parameters())
         }
-        Protocol::Dataeye => dataeye::answer(&catalog, request.path(), &ckan::parameters(request.query_string(), body)),
-        Protocol::Shirasagi => shirasagi::answer(&catalog, request.path(), &ckan::parameters(request.query_string(), body)),
+        Protocol::Dataeye => dataeye::answer(&catalog, request.path(), &parameters()),
+        Protocol::Shirasagi => shirasagi::answer(&catalog, request.path(), &parameters()),
         Protocol::DataJson => data_json::answer(&catalog),
+        Protocol::ArcgisHub => arcgis_hub::answer(&catalog, request.path(), &parameters()),
+        Protocol::SchemaOrg => schema_org::answer(&catalog, request.path()),
+        Protocol::FileList => file_list::answer(&catalog),
+        Protocol::Csw => csw::answer(&catalog, &parameters()),
+        Protocol::OaiPmh => oai_pmh::answer(&catalog, &parameters()),
         Protocol::Inventory(style) => inventory::answer(&catalog, style),
         Protocol::Dcat(style) => dcat::answer(&catalog, style, request.query_string()),
     }
@@ -122,6 +134,8 @@ pub(super) struct Catalog<'a> {
     pub(super) datasets: &'a [crate::fixtures::FixtureDataset],
     /// Where files are that are not at this site, by name.
     pub(super) elsewhere: &'a std::collections::HashMap<String, String>,
+    /// Ids of datasets that were here and are no more.
+    pub(super) gone: &'a [String],
     pub(super) quirk: Quirk,
 }
 
@@ -143,8 +157,11 @@ fn other_page(site: &Site, path: &str) -> Answer {
         return Answer::html(200, page::home(&site.source_url(), site.municipality(), &state.datasets));
     }
     if path == "/robots.txt" {
-        let body = b"User-agent: *\nDisallow: /admin/\n".to_vec();
-        return Answer { status: 200, media_type: "text/plain; charset=utf-8", body, attachment: None };
+        let mut body = "User-agent: *\nDisallow: /admin/\n".to_owned();
+        if site.plan.protocol == Protocol::SchemaOrg {
+            body.push_str(&format!("\nSitemap: {}/sitemap.xml\n", site.base()));
+        }
+        return Answer { status: 200, media_type: "text/plain; charset=utf-8", body: body.into_bytes(), attachment: None };
     }
     let last = path.rsplit('/').next().unwrap_or_default();
     let is_place_of_files = match site.plan.protocol {
@@ -159,20 +176,11 @@ fn other_page(site: &Site, path: &str) -> Answer {
             .flat_map(|dataset| &dataset.files)
             .find(|file| file.name == last || (path.starts_with("/resource_download/") && number(&file.id).to_string() == last))
     {
-        let media_type = match file.format.as_str() {
-            "CSV" => "text/csv",
-            "GeoJSON" => "application/geo+json",
-            "XLSX" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            "PDF" => "application/pdf",
-            "GTFS-JP" => "application/zip",
-            _ => "application/octet-stream",
-        };
-        return Answer {
-            status: 200,
-            media_type,
-            body: file.bytes.clone(),
-            attachment: path.starts_with("/resource_download/").then(|| file.name.clone()),
-        };
+        let attachment = path.starts_with("/resource_download/").then(|| file.name.clone());
+        return file_answer(file, attachment);
+    }
+    if let Some(file) = arcgis_hub::download(&state.datasets, path).filter(|_| site.plan.protocol == Protocol::ArcgisHub) {
+        return file_answer(file, Some(file.name.clone()));
     }
     let shown = last.trim_end_matches(".html");
     if (path.starts_with("/dataset/") || path.starts_with("/datasets/"))
@@ -181,6 +189,18 @@ fn other_page(site: &Site, path: &str) -> Answer {
         return Answer::html(200, page::dataset(site.municipality(), dataset));
     }
     Answer::html(404, page::not_found(site.municipality()))
+}
+
+fn file_answer(file: &FixtureFile, attachment: Option<String>) -> Answer {
+    let media_type = match file.format.as_str() {
+        "CSV" => "text/csv",
+        "GeoJSON" => "application/geo+json",
+        "XLSX" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "PDF" => "application/pdf",
+        "GTFS-JP" => "application/zip",
+        _ => "application/octet-stream",
+    };
+    Answer { status: 200, media_type, body: file.bytes.clone(), attachment }
 }
 
 /// With an entity tag, and 304 where the client has the same already.

@@ -25,7 +25,7 @@ fn inventories_list_what_is_expected_in_every_layout_and_encoding() {
     let sites = Sites::start(Options::default()).unwrap();
     let (mut layouts, mut encodings, mut workbooks) = (HashSet::new(), HashSet::new(), 0);
     let sources: Vec<_> = sites.sources().into_iter().filter(|source| source.kind == HarvestKind::OpenDataList).collect();
-    assert_eq!(sources.len(), 9);
+    assert_eq!(sources.len(), 7);
     for source in sources {
         let response = get(&source.url);
         assert_eq!(response.status, 200);
