@@ -27,7 +27,8 @@ pub use distribution::{FileUpload, FoundDistribution};
 pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
-    DecisionListing, FoundDecision, HarvestPreview, HarvestProgress, HarvestSourceStatus, PreviewRecord, PreviewRequest, correction_path,
+    CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestPreview, HarvestProgress, HarvestSourceStatus, LeftOut, PreviewRecord,
+    PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver, correction_path,
 };
 pub use noun::SimpleNoun;
 pub use search::{FoundDatasets, listing_notice};

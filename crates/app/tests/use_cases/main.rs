@@ -9,6 +9,7 @@ mod harvest;
 mod harvest_policy;
 mod search_log;
 mod synonym_list;
+mod take_over;
 mod visibility;
 
 use std::sync::Arc;
