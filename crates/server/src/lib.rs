@@ -9,6 +9,7 @@ mod framing;
 pub mod http;
 mod listen;
 pub mod portal;
+pub mod previous_portal;
 pub(crate) mod search_log;
 pub mod server;
 pub(crate) mod upload;

@@ -7,6 +7,7 @@ mod distribution;
 mod harvest;
 mod member;
 mod noun;
+mod previous_portal;
 mod refusal;
 mod search;
 mod search_log;
