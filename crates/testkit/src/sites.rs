@@ -1,13 +1,18 @@
 //! The 23 municipal sites, on loopback, each speaking one protocol; five of them faulty on purpose. Beside them the portal that was before,
 //! and the prefecture's site for data of civil engineering.
 
+mod arcgis_hub;
 mod ckan;
+mod csw;
 mod data_json;
 mod dataeye;
 mod dcat;
+mod file_list;
 mod inventory;
+mod oai_pmh;
 mod page;
 mod plan;
+mod schema_org;
 mod serve;
 mod shirasagi;
 
@@ -143,6 +148,23 @@ impl RunningSites {
         self.source(plan::CIVIL_SITE)
     }
 
+    /// What the previous portal published of past downloads, for two months: CSV in CP932, a row for each file and month.
+    pub fn past_counts(&self) -> Result<Vec<u8>, SitesError> {
+        Ok(dataeye::past_counts(&self.datasets(plan::PREVIOUS_PORTAL)?))
+    }
+
+    /// Addresses of the first dataset of the previous portal and of its file, which people have bookmarked.
+    pub fn former_paths(&self) -> Result<Vec<String>, SitesError> {
+        let datasets = self.datasets(plan::PREVIOUS_PORTAL)?;
+        let mut paths = Vec::new();
+        if let Some(dataset) = datasets.first() {
+            paths.push(format!("/datasets/{}", number(&dataset.id)));
+            let file = dataset.files.first().map(|file| number(&file.id));
+            paths.extend(file.into_iter().flat_map(|file| [format!("/resources/{file}"), format!("/resource_download/{file}")]));
+        }
+        Ok(paths)
+    }
+
     /// The source of one site.
     pub fn source(&self, slug: &str) -> Result<SiteSource, SitesError> {
         Ok(self.site(slug)?.source())
@@ -211,6 +233,8 @@ struct Site {
     address: SocketAddr,
     /// Where the files are that stay with their publishers, by name.
     elsewhere: HashMap<String, String>,
+    /// The datasets it had at the start, by id.
+    original: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -235,7 +259,8 @@ impl Site {
             }
             datasets.extend(held);
         }
-        Site { plan, address, elsewhere, state: Mutex::new(State { datasets, fault: Fault::None, requests: VecDeque::new() }) }
+        let original = datasets.iter().map(|dataset| dataset.id.clone()).collect();
+        Site { plan, address, elsewhere, original, state: Mutex::new(State { datasets, fault: Fault::None, requests: VecDeque::new() }) }
     }
 
     /// A test that panicked while editing must not silence the site for the others.
@@ -256,8 +281,11 @@ impl Site {
     fn catalog_path(&self) -> String {
         match self.plan.protocol {
             Protocol::Ckan { .. } => String::new(),
-            Protocol::Dataeye | Protocol::Shirasagi => "/".to_owned(),
+            Protocol::Dataeye | Protocol::Shirasagi | Protocol::ArcgisHub | Protocol::SchemaOrg => "/".to_owned(),
             Protocol::DataJson => "/data.json".to_owned(),
+            Protocol::FileList => "/opendata/index.html".to_owned(),
+            Protocol::Csw => "/csw".to_owned(),
+            Protocol::OaiPmh => "/oai".to_owned(),
             Protocol::Inventory(ref style) => {
                 let extension = if style.workbook { "xlsx" } else { "csv" };
                 format!("/opendata/{}_open_data_list.{extension}", self.plan.municipality.code)
@@ -271,6 +299,8 @@ impl Site {
         match self.plan.protocol {
             Protocol::Ckan { .. } | Protocol::Shirasagi => path.starts_with("/api/"),
             Protocol::Dataeye => path.starts_with("/api/") || path.starts_with("/ckan_api/"),
+            Protocol::ArcgisHub => path.starts_with("/api/search/") || path.starts_with("/api/feed/"),
+            Protocol::SchemaOrg => path.starts_with("/sitemap") || path.starts_with("/dataset/"),
             _ => path == self.catalog_path(),
         }
     }
@@ -296,6 +326,11 @@ impl Site {
                 Protocol::Dataeye => HarvestKind::Dataeye,
                 Protocol::Shirasagi => HarvestKind::Shirasagi,
                 Protocol::DataJson => HarvestKind::DataJson,
+                Protocol::ArcgisHub => HarvestKind::ArcgisHub,
+                Protocol::SchemaOrg => HarvestKind::SchemaOrg,
+                Protocol::FileList => HarvestKind::FileList,
+                Protocol::Csw => HarvestKind::Csw,
+                Protocol::OaiPmh => HarvestKind::OaiPmh,
                 Protocol::Inventory(_) => HarvestKind::OpenDataList,
                 Protocol::Dcat(_) => HarvestKind::Dcat,
             },

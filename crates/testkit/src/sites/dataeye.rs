@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::number;
 use super::serve::{Answer, Catalog};
-use crate::fixtures::{FixtureDataset, FixtureFile, Municipality, municipalities};
+use crate::fixtures::{FileEncoding, FixtureDataset, FixtureFile, Municipality, encode_csv, municipalities};
 
 /// Most records in one answer.
 const ROWS_MAX: usize = 50;
@@ -46,6 +46,33 @@ fn search(catalog: &Catalog<'_>, rows: &str, start: &str, words: &str) -> Option
 
 fn find(catalog: &Catalog<'_>, id: &str) -> Option<Value> {
     catalog.datasets.iter().find(|dataset| number(&dataset.id).to_string() == id).map(|dataset| package(catalog, dataset))
+}
+
+/// Monthly counts in the columns in which portals publish them, invented.
+pub(super) fn past_counts(datasets: &[FixtureDataset]) -> Vec<u8> {
+    let names = ["年月", "順位", "ダウンロード数", "自治体名", "データセット・タイトル", "リソース名", "データセット名", "リソースid"];
+    let mut rows = vec![names.map(str::to_owned).to_vec()];
+    for month in ["2025-08", "2025-09"] {
+        let mut counted: Vec<(u64, &FixtureDataset, &FixtureFile)> = Vec::new();
+        for dataset in datasets {
+            counted.extend(dataset.files.iter().map(|file| (number(&format!("{month} {}", file.id)) % 90, dataset, file)));
+        }
+        counted.sort_by_key(|(count, _, file)| (std::cmp::Reverse(*count), number(&file.id)));
+        for (rank, (count, dataset, file)) in (1..).zip(counted) {
+            let publisher = municipalities().into_iter().find(|municipality| municipality.code == dataset.area_code);
+            rows.push(vec![
+                month.to_owned(),
+                rank.to_string(),
+                count.to_string(),
+                publisher.map(|publisher| publisher.name).unwrap_or_default(),
+                dataset.title.clone(),
+                file.title.clone(),
+                number(&dataset.id).to_string(),
+                number(&file.id).to_string(),
+            ]);
+        }
+    }
+    encode_csv(&rows, FileEncoding::Cp932)
 }
 
 fn package(catalog: &Catalog<'_>, dataset: &FixtureDataset) -> Value {
