@@ -4,10 +4,12 @@ mod decision;
 mod link;
 mod notice;
 mod overlay;
+mod past_counts;
 mod preview;
 mod report;
 mod run;
 mod schedule;
+mod take_over;
 
 use minato_catalog::{
     Action, FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource, HarvestSourceDraft, HarvestStatus, Organization,
@@ -23,7 +25,9 @@ use uuid::Uuid;
 pub use decision::{DecisionListing, FoundDecision};
 pub use notice::{AbsentRecord, HarvestNotice, MappingGap};
 pub use overlay::correction_path;
+pub use past_counts::{CountsFile, CountsReport};
 pub use preview::{HarvestPreview, PreviewRecord, PreviewRequest};
+pub use take_over::{LeftOut, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver};
 
 use crate::App;
 use crate::context::{Change, Context, Done, Status};

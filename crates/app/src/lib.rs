@@ -35,8 +35,9 @@ pub use distribution::{FileUpload, FoundDistribution};
 pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
-    AbsentRecord, DecisionListing, FoundDecision, HarvestNotice, HarvestPreview, HarvestProgress, HarvestSourceStatus, MappingGap,
-    PreviewRecord, PreviewRequest, correction_path,
+    AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestNotice, HarvestPreview, HarvestProgress,
+    HarvestSourceStatus, LeftOut, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver,
+    correction_path,
 };
 pub use noun::SimpleNoun;
 pub use report::{ImportedRow, ReportImport, ReportRow, read_report_file};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use chrono::Utc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LINK, LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +21,7 @@ pub use self::body::{Answer, Downloaded, Fetched, Probe, Spooled};
 use self::body::{Hashing, Nothing, Sink, Spool};
 use crate::address::{AllowAddress, may_connect};
 use crate::error::Error;
+use crate::saved::{Saved, SavedPortal};
 
 mod body;
 
@@ -55,6 +56,8 @@ pub struct ClientSettings {
     pub host_connections_max: usize,
     /// Pages read of one listing. Default: 10,000.
     pub pages_max: usize,
+    /// A portal that was saved to a directory. With one, nothing is asked over the network. Default: none.
+    pub saved: Option<Arc<SavedPortal>>,
 }
 
 impl Default for ClientSettings {
@@ -74,6 +77,7 @@ impl Default for ClientSettings {
             host_interval: Duration::from_millis(200),
             host_connections_max: 2,
             pages_max: 10_000,
+            saved: None,
         }
     }
 }
@@ -242,6 +246,9 @@ impl Client {
         let settings = &self.inner.settings;
         let mut url = start.clone();
         let mut foreign_redirects = 0;
+        if let Some(saved) = &settings.saved {
+            return from_disk(saved, url, sink);
+        }
         for _ in 0..=settings.redirects_max {
             self.check_literal_address(&url)?;
             let _connection = self.wait_for_turn(&url).await;
@@ -390,6 +397,8 @@ struct Head {
     foreign_redirects: u32,
     /// Length of the file, also of one of which only a part came.
     whole_length: Option<u64>,
+    /// The name that the server gives the file.
+    file_name: Option<String>,
 }
 
 impl Head {
@@ -409,9 +418,67 @@ impl Head {
             next,
             foreign_redirects,
             whole_length,
+            file_name: response
+                .headers()
+                .get(CONTENT_DISPOSITION)
+                .and_then(|value| disposed_name(&String::from_utf8_lossy(value.as_bytes()))),
             url,
         }
     }
+}
+
+/// The file name in a `Content-Disposition` header (RFC 6266); the extended form wins. Never with a directory.
+fn disposed_name(header: &str) -> Option<String> {
+    let mut plain = None;
+    for (name, value) in split_unquoted(header, ';').into_iter().filter_map(|parameter| parameter.split_once('=')) {
+        let value = value.trim();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "filename*" => {
+                let (charset, encoded) = value.split_once("''").or_else(|| value.split_once('\''))?;
+                let encoded = encoded.rsplit('\'').next().unwrap_or(encoded);
+                if charset.eq_ignore_ascii_case("utf-8") {
+                    let bytes: Vec<u8> =
+                        url::form_urlencoded::parse(format!("n={}", encoded.replace('+', "%2B").replace('&', "%26")).as_bytes())
+                            .next()
+                            .map(|(_, value)| value.into_owned().into_bytes())?;
+                    return last_part(&String::from_utf8_lossy(&bytes));
+                }
+            }
+            "filename" => plain = Some(value.trim_matches('"').replace("\\\"", "\"")),
+            _ => {}
+        }
+    }
+    last_part(&plain?)
+}
+
+fn last_part(path: &str) -> Option<String> {
+    path.rsplit(['/', '\\']).next().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// A request answered from a saved portal.
+fn from_disk(saved: &SavedPortal, url: Url, sink: &mut dyn Sink) -> Result<Head, Failure> {
+    let storing = |source| Failure::from(Error::Storing { source });
+    let (content_type, file_name) = match saved.answer(&url) {
+        Some(Saved::Json(text)) => {
+            sink.write(text.as_bytes()).map_err(storing)?;
+            (Some("application/json".to_owned()), None)
+        }
+        Some(Saved::File(path)) => {
+            let mut file = std::fs::File::open(path).map_err(storing)?;
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let length = std::io::Read::read(&mut file, &mut buffer).map_err(storing)?;
+                if length == 0 {
+                    break;
+                }
+                sink.write(&buffer[..length]).map_err(storing)?;
+            }
+            (None, path.file_name().map(|name| name.to_string_lossy().into_owned()))
+        }
+        None => return Err(Error::NotSaved { url: shown(&url) }.into()),
+    };
+    let status = StatusCode::OK;
+    Ok(Head { url, status, content_type, etag: None, last_modified: None, next: None, foreign_redirects: 0, whole_length: None, file_name })
 }
 
 /// The target of `rel="next"` in a `Link` header (RFC 8288).
@@ -592,6 +659,19 @@ fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_name_files() {
+        for (header, name) in [
+            ("attachment; filename=\"a b.csv\"", Some("a b.csv")),
+            ("attachment; filename=x.csv; filename*=UTF-8''%E4%B8%80%E8%A6%A7%2B1.csv", Some("一覧+1.csv")),
+            ("inline; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment", None),
+            ("attachment; filename=\"\"", None),
+        ] {
+            assert_eq!(disposed_name(header).as_deref(), name, "{header}");
+        }
+    }
 
     #[test]
     fn the_next_page_is_found_among_other_links() {

@@ -83,6 +83,12 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// A portal that was saved to a directory lacks it there.
+    #[error("`{url}` is not in the directory that the portal was saved to")]
+    NotSaved {
+        /// What was asked for.
+        url: String,
+    },
     /// What came could not be kept on this machine.
     #[error("what was fetched could not be written to disk (is there space for temporary files?)")]
     Storing {
@@ -106,6 +112,12 @@ impl Error {
         let en = self.to_string();
         match self {
             Error::Setup(_) => Text::new("HTTP クライアントを準備できません。ルート証明書が導入されているか確認してください。", en),
+            Error::NotSaved { url } => Text::new(
+                format!(
+                    "{url} は、保存したディレクトリの中にありません。ファイルを resource の ID の名前（例: 123.csv）で置いてください。"
+                ),
+                format!("{en}; put the file there under the id of its resource, for example 123.csv"),
+            ),
             Error::InvalidAllowAddress { text } => Text::new(
                 format!(
                     "「{text}」は接続を許可するアドレスとして読めません。127.0.0.1:18901、127.0.0.1、10.0.0.0/8 のように書いてください。"

@@ -27,6 +27,7 @@ mod period;
 mod plain_text;
 mod robots;
 mod sameness;
+mod saved;
 mod schema_org;
 mod shirasagi;
 mod socrata;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;
 pub use sameness::{dataset_keys, fingerprint};
+pub use saved::SavedPortal;
 
 use minato_catalog::{HarvestItem, HarvestKind, HarvestSourceDraft, Text, Vocabulary};
 use tokio::sync::mpsc::Sender;

@@ -1,6 +1,7 @@
 //! The command line. Messages are Japanese where `LANG` or `LC_ALL` says so, else English; what other programs read (tokens, JSON) is plain.
 
 mod harvest;
+mod import;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -65,11 +66,8 @@ enum Command {
     /// Manage API tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Take in a catalog that `minato export` wrote.
-    Import {
-        /// The directory to read.
-        directory: PathBuf,
-    },
+    /// Take in a catalog that `minato export` wrote, or take over the portal that was before.
+    Import(import::Import),
     /// Write the catalog and its files to a directory.
     Export {
         /// A new or empty directory.
@@ -235,7 +233,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Harvest(command) => return harvest::run(&beside(settings)?, command),
         Command::User(command) => user(&beside(settings)?, command)?,
         Command::Token(command) => token(&beside(settings)?, command)?,
-        Command::Import { directory } => return import(&beside(settings)?, &directory),
+        Command::Import(arguments) => return import::run(settings, arguments),
         Command::Export { directory } => export(&beside(settings)?, &directory)?,
         Command::Statistics(command) => statistics(&beside(settings)?, command)?,
         Command::Recount { file } => return recount(&file),
@@ -419,21 +417,6 @@ fn token(app: &App, command: TokenCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn import(app: &App, directory: &std::path::Path) -> anyhow::Result<ExitCode> {
-    let bar = spinner();
-    let report = app.import(directory, "import", |counts| bar.set_message(counted(counts)))?;
-    bar.finish_and_clear();
-    println!(
-        "{} {}",
-        counted(report.taken),
-        say(&format!("（変更なし {} 件）", report.unchanged), &format!("({} unchanged)", report.unchanged))
-    );
-    for (line, cause) in &report.failures {
-        eprintln!("{}", say(&format!("{line} 行目: {cause}"), &format!("line {line}: {cause}")));
-    }
-    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn export(app: &App, directory: &std::path::Path) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ pub mod http;
 mod listen;
 pub mod mail;
 pub mod portal;
+pub mod previous_portal;
 pub(crate) mod search_log;
 pub mod server;
 pub(crate) mod upload;

@@ -32,6 +32,7 @@ pub fn routes(service: &mut web::ServiceConfig) {
         .service(web::resource("/healthz").route(web::get().to(health)).route(web::head().to(health)).default_service(web::to(only_get)))
         .service(web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)).default_service(web::to(only_get)))
         .configure(crate::download::configure)
+        .configure(crate::previous_portal::configure)
         .configure(crate::api::configure)
         .configure(crate::ckan::configure)
         .configure(crate::portal::configure);

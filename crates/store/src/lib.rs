@@ -23,6 +23,7 @@ pub mod licence;
 pub mod link_check;
 pub mod membership;
 pub mod organization;
+pub mod previous_portal;
 pub mod search_log;
 pub mod setting;
 pub mod statistics;

@@ -144,6 +144,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    resource_alias (alias) {
+        alias -> Text,
+        distribution_id -> Text,
+    }
+}
+
+diesel::table! {
+    reported_download (month, source, resource) {
+        month -> Text,
+        source -> Text,
+        resource -> Text,
+        title -> Text,
+        dataset_id -> Nullable<Text>,
+        distribution_id -> Nullable<Text>,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
     dataset_keyword (dataset_id, keyword) {
         dataset_id -> Text,
         keyword -> Text,

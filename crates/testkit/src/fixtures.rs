@@ -12,7 +12,7 @@ pub use dataset::*;
 pub use municipality::*;
 
 pub(crate) use columns::{INVENTORY_15, INVENTORY_45};
-pub(crate) use encode::{csv as encode_csv, escape_xml};
+pub(crate) use encode::{csv as encode_csv, escape_xml, xlsx as encode_xlsx};
 pub(crate) use random::Random;
 
 #[cfg(test)]

@@ -1,11 +1,20 @@
-//! The 23 municipal sites, on loopback, each speaking one protocol; five of them faulty on purpose.
+//! The 23 municipal sites, on loopback, each speaking one protocol; five of them faulty on purpose. Beside them the portal that was before,
+//! and the prefecture's site for data of civil engineering.
 
+mod arcgis_hub;
 mod ckan;
+mod csw;
+mod data_json;
+mod dataeye;
 mod dcat;
+mod file_list;
 mod inventory;
+mod oai_pmh;
 mod page;
 mod plan;
+mod schema_org;
 mod serve;
+mod shirasagi;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -21,7 +30,7 @@ use plan::{Plan, Protocol, Quirk};
 /// How to start the sites.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Port of the first site; the others follow, 23 in all. Free ports when absent.
+    /// Port of the first site; the others follow, 25 in all. Free ports when absent.
     pub base_port: Option<u16>,
 }
 
@@ -46,10 +55,12 @@ pub enum Fault {
 /// A site as a harvest source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteSource {
-    /// Slug of the organization whose site it is; see [`crate::fixtures::municipality`].
+    /// Slug of the site: that of the municipality whose it is; see [`crate::fixtures::municipality`].
     pub slug: String,
-    /// Name of the organization in Japanese.
+    /// Name of the site: that of the municipality in Japanese.
     pub name: String,
+    /// Slug of the organization that runs it.
+    pub organization: String,
     /// The protocol it speaks.
     pub kind: HarvestKind,
     /// The CKAN site, the inventory file or the catalog document.
@@ -74,7 +85,7 @@ pub enum SitesError {
         source: std::io::Error,
     },
     /// The ports would go past 65535.
-    #[error("base port {0} leaves no room for 23 sites; choose one below 65513")]
+    #[error("base port {0} leaves no room for 25 sites; choose one below 65511")]
     BasePort(u16),
     /// The server did not start.
     #[error("the server did not start")]
@@ -89,12 +100,13 @@ pub enum SitesError {
 pub struct Sites;
 
 impl Sites {
-    /// Starts all 23 on a thread of their own. They stop when the returned value is dropped.
+    /// Starts all on a thread of their own. They stop when the returned value is dropped.
     pub fn start(options: Options) -> Result<RunningSites, SitesError> {
-        let plans = plan::plans();
-        let mut sites = Vec::new();
+        let municipal = plan::plans();
+        let municipal_count = municipal.len();
+        let mut sites: Vec<Arc<Site>> = Vec::new();
         let mut listeners = Vec::new();
-        for (offset, plan) in (0u16..).zip(plans) {
+        for (offset, plan) in (0u16..).zip(municipal.into_iter().chain(plan::extra_plans())) {
             let port = match options.base_port {
                 Some(base) => base.checked_add(offset).ok_or(SitesError::BasePort(base))?,
                 None => 0,
@@ -104,27 +116,56 @@ impl Sites {
             let listener = TcpListener::bind(address).map_err(bind)?;
             let address = listener.local_addr().map_err(bind)?;
             listeners.push(listener);
-            sites.push(Arc::new(Site::new(plan, address)));
+            let site = Site::new(plan, address, &sites);
+            sites.push(Arc::new(site));
         }
         let (handle, thread) = serve::run(&sites, listeners)?;
-        Ok(RunningSites { sites, handle, thread: Some(thread) })
+        Ok(RunningSites { sites, municipal_count, handle, thread: Some(thread) })
     }
 }
 
 /// The sites while they run.
 pub struct RunningSites {
     sites: Vec<Arc<Site>>,
+    municipal_count: usize,
     handle: actix_web::dev::ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
 
 impl RunningSites {
-    /// The sites as harvest sources, in the order of local government codes.
+    /// The municipal sites as harvest sources, in the order of local government codes.
     pub fn sources(&self) -> Vec<SiteSource> {
-        self.sites.iter().map(|site| site.source()).collect()
+        self.sites.iter().take(self.municipal_count).map(|site| site.source()).collect()
     }
 
-    /// The source of one municipality.
+    /// The portal that the prefecture and some municipalities had together before: datasets that are nowhere else, and copies.
+    pub fn previous_portal(&self) -> Result<SiteSource, SitesError> {
+        self.source(plan::PREVIOUS_PORTAL)
+    }
+
+    /// The prefecture's site for data of civil engineering; it has copies of municipal datasets, too.
+    pub fn civil_site(&self) -> Result<SiteSource, SitesError> {
+        self.source(plan::CIVIL_SITE)
+    }
+
+    /// What the previous portal published of past downloads, for two months: CSV in CP932, a row for each file and month.
+    pub fn past_counts(&self) -> Result<Vec<u8>, SitesError> {
+        Ok(dataeye::past_counts(&self.datasets(plan::PREVIOUS_PORTAL)?))
+    }
+
+    /// Addresses of the first dataset of the previous portal and of its file, which people have bookmarked.
+    pub fn former_paths(&self) -> Result<Vec<String>, SitesError> {
+        let datasets = self.datasets(plan::PREVIOUS_PORTAL)?;
+        let mut paths = Vec::new();
+        if let Some(dataset) = datasets.first() {
+            paths.push(format!("/datasets/{}", number(&dataset.id)));
+            let file = dataset.files.first().map(|file| number(&file.id));
+            paths.extend(file.into_iter().flat_map(|file| [format!("/resources/{file}"), format!("/resource_download/{file}")]));
+        }
+        Ok(paths)
+    }
+
+    /// The source of one site.
     pub fn source(&self, slug: &str) -> Result<SiteSource, SitesError> {
         Ok(self.site(slug)?.source())
     }
@@ -162,11 +203,7 @@ impl RunningSites {
     }
 
     fn site(&self, slug: &str) -> Result<&Site, SitesError> {
-        self.sites
-            .iter()
-            .find(|site| site.plan.municipality.slug == slug)
-            .map(Arc::as_ref)
-            .ok_or_else(|| SitesError::UnknownSite(slug.to_owned()))
+        self.sites.iter().find(|site| site.plan.slug == slug).map(Arc::as_ref).ok_or_else(|| SitesError::UnknownSite(slug.to_owned()))
     }
 
     fn shut_down(&mut self) {
@@ -194,6 +231,10 @@ impl std::fmt::Debug for RunningSites {
 struct Site {
     plan: Plan,
     address: SocketAddr,
+    /// Where the files are that stay with their publishers, by name.
+    elsewhere: HashMap<String, String>,
+    /// The datasets it had at the start, by id.
+    original: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -207,9 +248,19 @@ struct State {
 const REQUESTS_MAX: usize = 1000;
 
 impl Site {
-    fn new(plan: Plan, address: SocketAddr) -> Site {
-        let datasets = generate(&plan.municipality, plan.datasets);
-        Site { plan, address, state: Mutex::new(State { datasets, fault: Fault::None, requests: VecDeque::new() }) }
+    /// `others` are the sites that this one may lead to.
+    fn new(plan: Plan, address: SocketAddr, others: &[Arc<Site>]) -> Site {
+        let (mut datasets, mut elsewhere) = (Vec::new(), HashMap::new());
+        for holding in &plan.holdings {
+            let held: Vec<FixtureDataset> = generate(&holding.publisher, holding.from + holding.count).split_off(holding.from);
+            if let Some(home) = others.iter().find(|other| holding.linked && other.plan.slug == holding.publisher.slug) {
+                let files = held.iter().flat_map(|dataset| &dataset.files);
+                elsewhere.extend(files.map(|file| (file.name.clone(), format!("{}/files/{}", home.base(), file.name))));
+            }
+            datasets.extend(held);
+        }
+        let original = datasets.iter().map(|dataset| dataset.id.clone()).collect();
+        Site { plan, address, elsewhere, original, state: Mutex::new(State { datasets, fault: Fault::None, requests: VecDeque::new() }) }
     }
 
     /// A test that panicked while editing must not silence the site for the others.
@@ -226,12 +277,31 @@ impl Site {
         &self.plan.municipality
     }
 
-    /// Path of the catalog document; empty for CKAN, whose URL is the site.
+    /// Path of the catalog document; empty for CKAN, whose URL is the site, and `/` for its kin.
     fn catalog_path(&self) -> String {
         match self.plan.protocol {
             Protocol::Ckan { .. } => String::new(),
-            Protocol::Inventory(_) => format!("/opendata/{}_open_data_list.csv", self.plan.municipality.code),
+            Protocol::Dataeye | Protocol::Shirasagi | Protocol::ArcgisHub | Protocol::SchemaOrg => "/".to_owned(),
+            Protocol::DataJson => "/data.json".to_owned(),
+            Protocol::FileList => "/opendata/index.html".to_owned(),
+            Protocol::Csw => "/csw".to_owned(),
+            Protocol::OaiPmh => "/oai".to_owned(),
+            Protocol::Inventory(ref style) => {
+                let extension = if style.workbook { "xlsx" } else { "csv" };
+                format!("/opendata/{}_open_data_list.{extension}", self.plan.municipality.code)
+            }
             Protocol::Dcat(ref style) => style.path().to_owned(),
+        }
+    }
+
+    /// Whether a path is part of the catalog, which faults strike.
+    fn is_catalog(&self, path: &str) -> bool {
+        match self.plan.protocol {
+            Protocol::Ckan { .. } | Protocol::Shirasagi => path.starts_with("/api/"),
+            Protocol::Dataeye => path.starts_with("/api/") || path.starts_with("/ckan_api/"),
+            Protocol::ArcgisHub => path.starts_with("/api/search/") || path.starts_with("/api/feed/"),
+            Protocol::SchemaOrg => path.starts_with("/sitemap") || path.starts_with("/dataset/"),
+            _ => path == self.catalog_path(),
         }
     }
 
@@ -248,10 +318,19 @@ impl Site {
             Quirk::HtmlInstead => (0, 0),
         };
         SiteSource {
-            slug: self.plan.municipality.slug.clone(),
-            name: self.plan.municipality.name.clone(),
+            slug: self.plan.slug.clone(),
+            name: self.plan.title.clone(),
+            organization: self.plan.municipality.slug.clone(),
             kind: match self.plan.protocol {
                 Protocol::Ckan { .. } => HarvestKind::Ckan,
+                Protocol::Dataeye => HarvestKind::Dataeye,
+                Protocol::Shirasagi => HarvestKind::Shirasagi,
+                Protocol::DataJson => HarvestKind::DataJson,
+                Protocol::ArcgisHub => HarvestKind::ArcgisHub,
+                Protocol::SchemaOrg => HarvestKind::SchemaOrg,
+                Protocol::FileList => HarvestKind::FileList,
+                Protocol::Csw => HarvestKind::Csw,
+                Protocol::OaiPmh => HarvestKind::OaiPmh,
                 Protocol::Inventory(_) => HarvestKind::OpenDataList,
                 Protocol::Dcat(_) => HarvestKind::Dcat,
             },
@@ -265,3 +344,9 @@ impl Site {
 
 /// The sites by their port.
 type ByPort = HashMap<u16, Arc<Site>>;
+
+/// The number that software which counts its records has for one, of five digits: `id` is the record's or file's in the fixtures.
+fn number(id: &str) -> u64 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    10_000 + (hash >> 16) % 90_000
+}

@@ -1,6 +1,8 @@
-//! A whole catalog to try: 23 invented municipal sites harvested over their own protocols, datasets of the prefecture published
-//! over REST, and a few real downloads. Everything goes through the interfaces that everybody uses.
+//! A whole catalog to try: 23 invented municipal sites and one of the prefecture harvested over their own protocols, datasets of the
+//! prefecture published over REST, the portal that was before taken over, and a few real downloads. Everything goes through the interfaces
+//! that everybody uses.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<()> {
     let mut server = minato.serve(address)?;
     let begin = Instant::now();
     tokio::select! {
-        result = fill(&server, &token, &sites) => result?,
+        result = fill(&minato, &server, &token, &sites) => result?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     }
@@ -80,20 +82,55 @@ fn start_sites() -> Result<RunningSites> {
     }
 }
 
-async fn fill(server: &Server, token: &str, sites: &RunningSites) -> Result<()> {
+async fn fill(minato: &Minato, server: &Server, token: &str, sites: &RunningSites) -> Result<()> {
     let mut client = Client::new(server.address, token);
-    let sources = sites.sources();
+    let mut sources = sites.sources();
+    sources.push(sites.civil_site()?);
     for municipality in municipalities() {
         prepare::organization(&mut client, &municipality).await?;
     }
+    // First what the prefecture itself has: its names in addresses are not left to copies.
+    publish(&mut client).await?;
     for source in &sources {
         set_source(&mut client, source).await?;
     }
     let runs = harvest(&mut client, &sources).await?;
     print_harvests(&sources, &runs)?;
-    println!("{} of {} sites harvested, each as expected", runs.len(), sources.len());
-    publish(&mut client).await?;
+    let protocols: BTreeSet<&str> = sources.iter().map(|source| source.kind.as_str()).collect();
+    println!("{} sites harvested over {} protocols, each as expected", runs.len(), protocols.len());
+    take_over(minato, &mut client, sites).await?;
+    count_copies(&mut client, sites, &sources).await?;
     download(server, &mut client).await
+}
+
+/// Takes the previous portal over on the command line, with its past counts, and follows its addresses.
+async fn take_over(minato: &Minato, client: &mut Client, sites: &RunningSites) -> Result<()> {
+    let portal = sites.previous_portal()?;
+    let counts = minato.data().join("past-counts.csv");
+    std::fs::write(&counts, sites.past_counts()?).with_context(|| format!("cannot write {}", counts.display()))?;
+    let counts = counts.to_str().context("the directory of the catalog has a name that is no text")?;
+    let organization = portal.organization.as_str();
+    let said = minato.call(&["import", "dataeye", &portal.url, "--organization", organization, "--counts", counts])?;
+    println!("\n{} taken over with `minato import dataeye`:\n  {}", portal.name, said.replace('\n', "\n  "));
+    for path in sites.former_paths()? {
+        let answer = client.send("GET", &path, &[], &[]).await?;
+        ensure!(answer.status == 301, "GET {path} answered {}, but the portal's addresses should lead on", answer.status);
+        println!("  {path} leads to {}", answer.header("location").unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Says how many of all records are copies of others: each dataset is shown once.
+async fn count_copies(client: &mut Client, sites: &RunningSites, sources: &[SiteSource]) -> Result<()> {
+    let records = sources.iter().map(|source| source.expected_datasets).sum::<usize>()
+        + sites.previous_portal()?.expected_datasets
+        + PREFECTURE_DATASETS;
+    let answer = client.get("/api/3/action/package_search?rows=0").await?;
+    let shown = answer["result"]["count"].as_u64().context("package_search gives no count")?;
+    let copies = (records as u64).saturating_sub(shown);
+    ensure!(copies > 0, "copies of datasets were not found: all {records} records are shown");
+    println!("{records} records came; {copies} are copies of others, so {shown} datasets are shown");
+    Ok(())
 }
 
 /// Creates a harvest source, or leads the one there to where the site is now.
@@ -103,7 +140,7 @@ async fn set_source(client: &mut Client, source: &SiteSource) -> Result<()> {
         "title": format!("{}（架空のサイト）", source.name),
         "kind": source.kind,
         "url": source.url,
-        "organization": source.slug,
+        "organization": source.organization,
     });
     let path = format!("/api/v1/harvest-sources/{}", source.slug);
     let there = client.send("GET", &path, &[], &[]).await?;

@@ -26,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// A whole catalog to try: 23 invented sites, harvested, with some datasets published and downloaded.
+    /// A whole catalog to try: invented sites harvested, a portal taken over, datasets published and downloaded.
     Demo(DemoArguments),
     /// All tests of the workspace.
     Test {

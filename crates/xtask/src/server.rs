@@ -29,6 +29,11 @@ impl Minato {
         Ok(Minato { binary, data, environment: Vec::new() })
     }
 
+    /// Where the catalog is.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// A setting for every call, as the variable of that name.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.environment.push((name.to_owned(), value.into()));

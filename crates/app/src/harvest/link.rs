@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    async fn look_at_link(
+    pub(super) async fn look_at_link(
         &self,
         client: &Client,
         dataset: &Dataset,
@@ -226,7 +226,9 @@ impl App {
             ));
             return Ok(finding);
         }
-        let name = spooled.url.path_segments().and_then(|mut path| path.next_back()).unwrap_or_default().to_owned();
+        let last = spooled.url.path_segments().and_then(|mut path| path.next_back()).unwrap_or_default();
+        let name = spooled.file_name.clone().unwrap_or_else(|| percent_decoded(last));
+        let name = with_extension(name, file.format.as_deref());
         let is_html = spooled.is_html();
         let mut upload = self.blobs().begin(limit)?;
         let mut sums = Sums::default();
@@ -252,7 +254,7 @@ impl App {
                 version: 0,
                 sha256: upload.sha256(),
                 byte_size: i64::try_from(upload.byte_size()).map_err(Error::internal)?,
-                file_name: minato_files::sanitize_file_name(&percent_decoded(&name)),
+                file_name: minato_files::sanitize_file_name(&name),
                 media_type: detected.media_type,
                 created: self.now(),
             };
@@ -285,6 +287,14 @@ impl App {
         })?;
         Ok(())
     }
+}
+
+/// A name that says nothing of the format, as of `…/download/123`, gets its ending.
+fn with_extension(name: String, format: Option<&str>) -> String {
+    let Some(format) = format.filter(|format| !name.contains('.') && format.bytes().all(|byte| byte.is_ascii_alphanumeric())) else {
+        return name;
+    };
+    format!("{name}.{}", format.to_lowercase())
 }
 
 /// What a link leads to, without fetching it.

@@ -10,6 +10,7 @@ mod harvest_policy;
 mod indicator;
 mod search_log;
 mod synonym_list;
+mod take_over;
 mod visibility;
 
 use std::sync::Arc;

@@ -44,6 +44,8 @@ pub struct Spooled {
     pub next: Option<Url>,
     /// Redirects that led to another host.
     pub foreign_redirects: u32,
+    /// The name that the server gives the file (`Content-Disposition`), without any directory.
+    pub file_name: Option<String>,
     /// The decompressed bytes, at their beginning. Reading it blocks, but not for long: it is on this machine.
     pub file: File,
     /// Length of the file in bytes.
@@ -159,6 +161,7 @@ impl Spool {
             last_modified: head.last_modified,
             next: head.next,
             foreign_redirects: head.foreign_redirects,
+            file_name: head.file_name,
             file: self.file,
             length: self.length,
             head: self.head,

@@ -10,6 +10,7 @@ mod harvesting;
 mod killed;
 mod member;
 mod noun;
+mod previous_portal;
 mod refusal;
 mod search;
 mod search_log;

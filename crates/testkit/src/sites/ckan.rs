@@ -74,7 +74,7 @@ pub(super) fn answer(
         }
         Err(Failure::Internal) => return Answer::html(500, "<h1>Internal Server Error</h1>".to_owned()),
     };
-    Answer { status, media_type: "application/json;charset=utf-8", body: body.to_string().into_bytes() }
+    Answer { status, media_type: "application/json;charset=utf-8", body: body.to_string().into_bytes(), attachment: None }
 }
 
 struct Ckan<'a> {

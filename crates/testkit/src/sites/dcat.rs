@@ -13,14 +13,20 @@ pub(super) fn answer(catalog: &Catalog<'_>, style: &DcatStyle, query: &str) -> A
     let page = Page::new(catalog, style, query);
     match style {
         DcatStyle::Turtle { .. } => {
-            Answer { status: 200, media_type: "text/turtle; charset=utf-8", body: turtle(catalog, &page).into_bytes() }
+            Answer { status: 200, media_type: "text/turtle; charset=utf-8", body: turtle(catalog, &page).into_bytes(), attachment: None }
         }
-        DcatStyle::JsonLdGraph { .. } => {
-            Answer { status: 200, media_type: "application/ld+json", body: json_graph(catalog, &page).to_string().into_bytes() }
-        }
-        DcatStyle::JsonLdTerms => {
-            Answer { status: 200, media_type: "application/ld+json", body: json_terms(catalog, &page).to_string().into_bytes() }
-        }
+        DcatStyle::JsonLdGraph { .. } => Answer {
+            status: 200,
+            media_type: "application/ld+json",
+            body: json_graph(catalog, &page).to_string().into_bytes(),
+            attachment: None,
+        },
+        DcatStyle::JsonLdTerms => Answer {
+            status: 200,
+            media_type: "application/ld+json",
+            body: json_terms(catalog, &page).to_string().into_bytes(),
+            attachment: None,
+        },
     }
 }
 

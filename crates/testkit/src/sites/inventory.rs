@@ -2,18 +2,27 @@
 
 use super::plan::{InventoryStyle, Layout, Quirk};
 use super::serve::{Answer, Catalog};
-use crate::fixtures::{FixtureDataset, FixtureFile, INVENTORY_15, INVENTORY_45, MunicipalityKind, encode_csv};
+use crate::fixtures::{FixtureDataset, FixtureFile, INVENTORY_15, INVENTORY_45, MunicipalityKind, encode_csv, encode_xlsx};
 use minato_catalog::built_in_themes;
 
 /// Columns of the published variant with 42 columns that are not there.
 const NOT_IN_42: &[&str] = &["データセット_作成者", "ファイル_ID", "ファイル_著作権表記"];
 
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 pub(super) fn answer(catalog: &Catalog<'_>, style: &InventoryStyle) -> Answer {
-    let rows = match style.layout {
+    let mut rows = match style.layout {
         Layout::Fifteen => one_row_each(catalog),
         Layout::FortyFive | Layout::FortyTwo => one_row_per_file(catalog, style),
     };
-    Answer { status: 200, media_type: "text/csv", body: encode_csv(&rows, style.encoding) }
+    if style.workbook {
+        // What a section sends around: a title and a date above the columns.
+        let today = catalog.datasets.iter().map(|dataset| dataset.modified.date()).max().unwrap_or(crate::fixtures::NEWEST_DAY);
+        rows.insert(0, vec![format!("{}　オープンデータ一覧", catalog.municipality.name)]);
+        rows.insert(1, vec![format!("{}現在", crate::fixtures::DateStyle::Era.write(today))]);
+        return Answer { status: 200, media_type: XLSX, body: encode_xlsx(&rows), attachment: None };
+    }
+    Answer { status: 200, media_type: "text/csv", body: encode_csv(&rows, style.encoding), attachment: None }
 }
 
 fn one_row_each(catalog: &Catalog<'_>) -> Vec<Vec<String>> {

@@ -13,7 +13,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::plan::{Protocol, Quirk};
-use super::{ByPort, Fault, REQUESTS_MAX, Site, SitesError, ckan, dcat, inventory, page};
+use super::{
+    ByPort, Fault, REQUESTS_MAX, Site, SitesError, arcgis_hub, ckan, csw, data_json, dataeye, dcat, file_list, inventory, number, oai_pmh,
+    page, schema_org, shirasagi,
+};
+use crate::fixtures::FixtureFile;
 
 pub(super) fn run(sites: &[Arc<Site>], listeners: Vec<TcpListener>) -> Result<(ServerHandle, JoinHandle<()>), SitesError> {
     let by_port: ByPort = sites.iter().map(|site| (site.address.port(), Arc::clone(site))).collect();
@@ -48,11 +52,13 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) media_type: &'static str,
     pub(super) body: Vec<u8>,
+    /// The name under which a file is to be kept, where the server says so.
+    pub(super) attachment: Option<String>,
 }
 
 impl Answer {
     pub(super) fn html(status: u16, body: String) -> Answer {
-        Answer { status, media_type: "text/html; charset=utf-8", body: body.into_bytes() }
+        Answer { status, media_type: "text/html; charset=utf-8", body: body.into_bytes(), attachment: None }
     }
 }
 
@@ -69,7 +75,7 @@ async fn answer(request: HttpRequest, body: Bytes, sites: web::Data<ByPort>) -> 
         state.requests.push_back(format!("{} {}", request.method(), request.uri()));
         state.fault
     };
-    if !is_catalog(site, &path) {
+    if !site.is_catalog(&path) {
         return respond(&request, other_page(site, &path));
     }
     match fault {
@@ -92,13 +98,6 @@ async fn answer(request: HttpRequest, body: Bytes, sites: web::Data<ByPort>) -> 
     }
 }
 
-fn is_catalog(site: &Site, path: &str) -> bool {
-    match site.plan.protocol {
-        Protocol::Ckan { .. } => path.starts_with("/api/"),
-        _ => path == site.catalog_path(),
-    }
-}
-
 fn catalog(site: &Site, request: &HttpRequest, body: &[u8], empty: bool) -> Answer {
     if site.plan.quirk == Quirk::HtmlInstead {
         return Answer::html(200, page::maintenance(site.municipality()));
@@ -106,12 +105,23 @@ fn catalog(site: &Site, request: &HttpRequest, body: &[u8], empty: bool) -> Answ
     let datasets = if empty { Vec::new() } else { site.lock().datasets.clone() };
     // An empty catalog has no faulty record either.
     let quirk = if empty { Quirk::None } else { site.plan.quirk };
-    let catalog = Catalog { base: site.base(), municipality: site.municipality(), datasets: &datasets, quirk };
+    let is_gone = |id: &&String| !datasets.iter().any(|dataset| dataset.id == **id);
+    let gone: Vec<String> = site.original.iter().filter(is_gone).cloned().collect();
+    let (base, municipality, elsewhere) = (site.base(), site.municipality(), &site.elsewhere);
+    let catalog = Catalog { base, municipality, datasets: &datasets, elsewhere, gone: &gone, quirk };
+    let parameters = || ckan::parameters(request.query_string(), body);
     match &site.plan.protocol {
         Protocol::Ckan { rows_max, two_organizations } => {
-            let parameters = ckan::parameters(request.query_string(), body);
-            ckan::answer(&catalog, *rows_max, *two_organizations, request.path(), &parameters)
+            ckan::answer(&catalog, *rows_max, *two_organizations, request.path(), &parameters())
         }
+        Protocol::Dataeye => dataeye::answer(&catalog, request.path(), &parameters()),
+        Protocol::Shirasagi => shirasagi::answer(&catalog, request.path(), &parameters()),
+        Protocol::DataJson => data_json::answer(&catalog),
+        Protocol::ArcgisHub => arcgis_hub::answer(&catalog, request.path(), &parameters()),
+        Protocol::SchemaOrg => schema_org::answer(&catalog, request.path()),
+        Protocol::FileList => file_list::answer(&catalog),
+        Protocol::Csw => csw::answer(&catalog, &parameters()),
+        Protocol::OaiPmh => oai_pmh::answer(&catalog, &parameters()),
         Protocol::Inventory(style) => inventory::answer(&catalog, style),
         Protocol::Dcat(style) => dcat::answer(&catalog, style, request.query_string()),
     }
@@ -122,12 +132,16 @@ pub(super) struct Catalog<'a> {
     pub(super) base: String,
     pub(super) municipality: &'a crate::fixtures::Municipality,
     pub(super) datasets: &'a [crate::fixtures::FixtureDataset],
+    /// Where files are that are not at this site, by name.
+    pub(super) elsewhere: &'a std::collections::HashMap<String, String>,
+    /// Ids of datasets that were here and are no more.
+    pub(super) gone: &'a [String],
     pub(super) quirk: Quirk,
 }
 
 impl Catalog<'_> {
     pub(super) fn file_url(&self, name: &str) -> String {
-        format!("{}/files/{name}", self.base)
+        self.elsewhere.get(name).cloned().unwrap_or_else(|| format!("{}/files/{name}", self.base))
     }
 
     /// The dataset's page, which [`other_page`] serves.
@@ -143,28 +157,50 @@ fn other_page(site: &Site, path: &str) -> Answer {
         return Answer::html(200, page::home(&site.source_url(), site.municipality(), &state.datasets));
     }
     if path == "/robots.txt" {
-        let body = b"User-agent: *\nDisallow: /admin/\n".to_vec();
-        return Answer { status: 200, media_type: "text/plain; charset=utf-8", body };
+        let mut body = "User-agent: *\nDisallow: /admin/\n".to_owned();
+        if site.plan.protocol == Protocol::SchemaOrg {
+            body.push_str(&format!("\nSitemap: {}/sitemap.xml\n", site.base()));
+        }
+        return Answer { status: 200, media_type: "text/plain; charset=utf-8", body: body.into_bytes(), attachment: None };
     }
-    if let Some(name) = path.strip_prefix("/files/")
-        && let Some(file) = state.datasets.iter().flat_map(|dataset| &dataset.files).find(|file| file.name == name)
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let is_place_of_files = match site.plan.protocol {
+        Protocol::Dataeye => path.starts_with("/files/") || path.starts_with("/resource_download/"),
+        Protocol::Shirasagi => path.starts_with("/files/") || path.starts_with("/fs/") || path.contains("/resource/"),
+        _ => path.starts_with("/files/"),
+    };
+    if is_place_of_files
+        && let Some(file) = state
+            .datasets
+            .iter()
+            .flat_map(|dataset| &dataset.files)
+            .find(|file| file.name == last || (path.starts_with("/resource_download/") && number(&file.id).to_string() == last))
     {
-        let media_type = match file.format.as_str() {
-            "CSV" => "text/csv",
-            "GeoJSON" => "application/geo+json",
-            "XLSX" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            "PDF" => "application/pdf",
-            "GTFS-JP" => "application/zip",
-            _ => "application/octet-stream",
-        };
-        return Answer { status: 200, media_type, body: file.bytes.clone() };
+        let attachment = path.starts_with("/resource_download/").then(|| file.name.clone());
+        return file_answer(file, attachment);
     }
-    if let Some(name) = path.strip_prefix("/dataset/")
-        && let Some(dataset) = state.datasets.iter().find(|dataset| dataset.name == name)
+    if let Some(file) = arcgis_hub::download(&state.datasets, path).filter(|_| site.plan.protocol == Protocol::ArcgisHub) {
+        return file_answer(file, Some(file.name.clone()));
+    }
+    let shown = last.trim_end_matches(".html");
+    if (path.starts_with("/dataset/") || path.starts_with("/datasets/"))
+        && let Some(dataset) = state.datasets.iter().find(|dataset| dataset.name == shown || number(&dataset.id).to_string() == shown)
     {
         return Answer::html(200, page::dataset(site.municipality(), dataset));
     }
     Answer::html(404, page::not_found(site.municipality()))
+}
+
+fn file_answer(file: &FixtureFile, attachment: Option<String>) -> Answer {
+    let media_type = match file.format.as_str() {
+        "CSV" => "text/csv",
+        "GeoJSON" => "application/geo+json",
+        "XLSX" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "PDF" => "application/pdf",
+        "GTFS-JP" => "application/zip",
+        _ => "application/octet-stream",
+    };
+    Answer { status: 200, media_type, body: file.bytes.clone(), attachment }
 }
 
 /// With an entity tag, and 304 where the client has the same already.
@@ -178,7 +214,11 @@ fn respond(request: &HttpRequest, answer: Answer) -> HttpResponse {
     if known.is_some_and(|known| known.split(',').any(|each| each.trim().trim_start_matches("W/") == tag)) {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
-    HttpResponse::Ok().content_type(answer.media_type).insert_header((header::ETAG, tag)).body(answer.body)
+    let mut response = HttpResponse::Ok();
+    if let Some(name) = answer.attachment {
+        response.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    }
+    response.content_type(answer.media_type).insert_header((header::ETAG, tag)).body(answer.body)
 }
 
 fn entity_tag(body: &[u8]) -> String {

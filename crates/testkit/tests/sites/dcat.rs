@@ -48,7 +48,7 @@ fn text(term: &Term) -> String {
 fn catalogs_parse_and_following_pages_gives_every_dataset_once() {
     let sites = Sites::start(Options::default()).unwrap();
     let sources: Vec<_> = sites.sources().into_iter().filter(|source| source.kind == HarvestKind::Dcat).collect();
-    assert_eq!(sources.len(), 6);
+    assert_eq!(sources.len(), 5);
     let mut syntaxes: HashMap<String, usize> = HashMap::new();
     let mut paged = 0;
     for source in sources {
@@ -88,14 +88,14 @@ fn catalogs_parse_and_following_pages_gives_every_dataset_once() {
         assert_eq!(all.len(), source.expected_datasets + source.expected_failures, "{}", source.slug);
     }
     assert_eq!(paged, 2);
-    assert_eq!(syntaxes.into_values().collect::<Vec<_>>(), [3, 3]);
+    assert_eq!((syntaxes["application/ld+json"], syntaxes["text/turtle; charset=utf-8"]), (3, 2));
 }
 
 #[test]
 fn quotes_and_line_breaks_survive_in_both_syntaxes() {
     let sites = Sites::start(Options::default()).unwrap();
     let title = "\"引用\" \\ と\n改行\tと <タグ> & 絵文字😀";
-    for slug in ["akiota-cho", "saka-cho", "sera-cho"] {
+    for slug in ["osakikamijima-cho", "saka-cho", "sera-cho"] {
         sites.edit(slug, |datasets| datasets[0].title = title.to_owned()).unwrap();
         let quads = quads(&get(&sites.source(slug).unwrap().url));
         assert!(quads.iter().any(|quad| matches!(&quad.object, Term::Literal(literal) if literal.value() == title)), "{slug}");

@@ -7,3 +7,4 @@ mod client;
 mod dcat;
 mod fault;
 mod inventory;
+mod other;

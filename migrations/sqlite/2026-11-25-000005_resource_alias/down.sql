@@ -1,0 +1,2 @@
+DROP TABLE reported_download;
+DROP TABLE resource_alias;
