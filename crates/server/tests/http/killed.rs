@@ -65,6 +65,7 @@ fn killing_loses_nothing_and_doubles_nothing() {
     drop(app);
 
     let (mut server, address, log) = serve(directory.path());
+    let first_address = address.clone();
     let answered = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
@@ -100,6 +101,8 @@ fn killing_loses_nothing_and_doubles_nothing() {
     assert_eq!(series.total, i64::try_from(CLIENTS * DOWNLOADS).unwrap());
     app.stop();
     for line in log.join().unwrap().iter().chain(&later_log.join().unwrap()) {
+        // The server may say where it listens itself.
+        let line = line.replace(&first_address, "").replace(&address, "");
         assert!(!line.contains("Firefox/") && !line.contains("127.0.0.1"), "a log that knows who asked: {line}");
     }
 }
