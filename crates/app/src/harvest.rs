@@ -1,6 +1,7 @@
 //! Harvesting: sources, queued runs, and taking records over one by one.
 
 mod decision;
+mod link;
 mod notice;
 mod overlay;
 mod preview;
@@ -31,6 +32,8 @@ use crate::error::{Error, Result};
 use crate::noun::signed_in;
 
 pub(crate) const KIND: &str = "harvest";
+/// All kinds of jobs here.
+pub(crate) const JOBS: &[&str] = &[KIND, preview::KIND, link::KIND];
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 

@@ -9,15 +9,32 @@ pub fn normalize_format(text: &str) -> Option<String> {
     if folded.is_empty() {
         return None;
     }
+    // Says only that there are bytes.
+    if folded.ends_with("octet-stream") || folded == "application/x-download" {
+        return None;
+    }
+    if let Some(name) = known(folded) {
+        return Some(name.to_owned());
+    }
+    // `Excel（xlsx）`, `CSVファイル`, `MS Excel`: what is in brackets says most, then what is left without the usual words around it.
+    let inner = folded.split_once('(').map(|(outer, rest)| (outer.trim(), rest.trim_end_matches(')').trim()));
+    let bare = ["形式", "ファイル", "データ", " file", " format"].iter().find_map(|word| folded.strip_suffix(word)).unwrap_or(folded);
+    let bare = ["microsoft ", "ms ", "ms-", "esri "].iter().find_map(|word| bare.strip_prefix(word)).unwrap_or(bare).trim();
+    if let Some(name) = inner.and_then(|(outer, inner)| known(inner).or_else(|| known(outer))).or_else(|| known(bare)) {
+        return Some(name.to_owned());
+    }
+    Some(folded.to_uppercase().chars().take(40).collect())
+}
+
+/// The short name of a word that is in the lists.
+fn known(folded: &str) -> Option<&'static str> {
     if let Some((name, _)) =
         FORMATS.iter().find(|(name, aliases)| fold(name) == folded || aliases.iter().any(|alias| fold(alias) == folded))
     {
-        return Some((*name).to_owned());
+        return Some(name);
     }
-    if let Some((_, name)) = MEDIA_TYPES.iter().find(|(media_type, _)| *media_type == folded.split(';').next().unwrap_or_default().trim()) {
-        return Some((*name).to_owned());
-    }
-    Some(folded.to_uppercase().chars().take(40).collect())
+    let media_type = folded.split(';').next().unwrap_or_default().trim();
+    MEDIA_TYPES.iter().find(|(known, _)| *known == media_type).map(|(_, name)| *name)
 }
 
 /// The format that a file name's extension says; `None` without a plausible extension.
@@ -40,19 +57,19 @@ const FORMATS: &[(&str, &[&str])] = &[
     ("XLSX", &["Excel", "エクセル", "EXCEL", "xlsm"]),
     ("XLS", &[]),
     ("PDF", &["PDF形式"]),
-    ("HTML", &["htm", "php", "jsp", "Webページ"]),
+    ("HTML", &["htm", "php", "jsp", "Webページ", "ホームページ", "Webサイト"]),
     ("GEOJSON", &[]),
     ("JSON", &[]),
     ("XML", &[]),
     ("RDF", &["ttl", "Turtle", "N3"]),
     ("KML", &[]),
     ("KMZ", &[]),
-    ("SHP", &["shape", "シェープファイル", "Shapefile"]),
+    ("SHP", &["shape", "シェープ", "シェープファイル", "Shapefile"]),
     ("ZIP", &["lzh"]),
     ("GTFS", &["GTFS-JP", "gtfs.zip"]),
     ("DOC", &[]),
-    ("DOCX", &["Word"]),
-    ("TXT", &[]),
+    ("DOCX", &["Word", "ワード"]),
+    ("TXT", &["text", "テキスト"]),
     ("JTD", &["一太郎"]),
     ("GPKG", &[]),
     ("3DTILES", &["3D Tiles"]),
@@ -62,7 +79,7 @@ const FORMATS: &[(&str, &[&str])] = &[
     ("PARQUET", &[]),
     ("PNG", &[]),
     ("JPEG", &["jpg"]),
-    ("PPTX", &[]),
+    ("PPTX", &["PowerPoint", "パワーポイント"]),
     ("ODS", &[]),
 ];
 
@@ -70,6 +87,8 @@ const FORMATS: &[(&str, &[&str])] = &[
 #[rustfmt::skip]
 const MEDIA_TYPES: &[(&str, &str)] = &[
     ("text/csv", "CSV"),
+    ("application/csv", "CSV"),
+    ("text/comma-separated-values", "CSV"),
     ("text/tab-separated-values", "TSV"),
     ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "XLSX"),
     ("application/vnd.ms-excel", "XLS"),
@@ -86,6 +105,9 @@ const MEDIA_TYPES: &[(&str, &str)] = &[
     ("application/vnd.google-earth.kmz", "KMZ"),
     ("application/zip", "ZIP"),
     ("application/x-zip-compressed", "ZIP"),
+    ("application/x-zip", "ZIP"),
+    ("application/vnd.ms-excel.sheet.macroenabled.12", "XLSX"),
+    ("application/x-shapefile", "SHP"),
     ("application/msword", "DOC"),
     ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "DOCX"),
     ("text/plain", "TXT"),
@@ -109,12 +131,24 @@ mod tests {
             ("エクセル", "XLSX"),
             (".geojson", "GEOJSON"),
             ("text/csv; charset=utf-8", "CSV"),
+            ("Excel（xlsx）", "XLSX"),
+            ("CSV（UTF-8）", "CSV"),
+            ("エクセル形式", "XLSX"),
+            ("PDFファイル", "PDF"),
+            ("Microsoft Excel", "XLSX"),
+            ("ESRI Shapefile", "SHP"),
+            ("shape file", "SHP"),
+            ("テキスト", "TXT"),
+            ("application/vnd.ms-excel.sheet.macroEnabled.12", "XLSX"),
+            ("weird（odd）", "WEIRD(ODD)"),
             ("weird", "WEIRD"),
             ("exe", "EXE"),
         ] {
             assert_eq!(normalize_format(text).as_deref(), Some(format), "{text}");
         }
-        assert_eq!(normalize_format(" "), None);
+        for text in [" ", "application/octet-stream"] {
+            assert_eq!(normalize_format(text), None, "{text}");
+        }
         assert_eq!(format_of_file_name("https://example.jp/a/b.csv?x=1.pdf").as_deref(), Some("CSV"));
         assert_eq!(format_of_file_name("https://example.jp/list"), None);
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod area;
 mod dataset;
 mod date;
 mod distribution;
@@ -9,8 +10,10 @@ mod error;
 mod format;
 mod frequency;
 mod harvest;
+mod indicator;
 mod keyword;
 mod licence;
+mod link_check;
 mod organization;
 mod page;
 mod revision;
@@ -25,6 +28,7 @@ mod user;
 mod vocabulary;
 
 pub use address::*;
+pub use area::*;
 pub use dataset::*;
 pub use date::*;
 pub use distribution::*;
@@ -33,8 +37,10 @@ pub use error::*;
 pub use format::*;
 pub use frequency::*;
 pub use harvest::*;
+pub use indicator::*;
 pub use keyword::*;
 pub use licence::*;
+pub use link_check::*;
 pub use organization::*;
 pub use page::*;
 pub use revision::*;

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::address::with_credentials;
 use crate::{
     FieldError, Frequency, HarvestMapping, LicenceDraft, Text, ThemeDraft, built_in_licences, built_in_themes, find_frequency,
-    normalize_format,
+    find_local_government, normalize_format,
 };
 
 /// Longest title accepted, in characters.
@@ -112,9 +112,9 @@ impl Vocabulary {
         self.format_by_spelling.get(&fold(text)).cloned().or_else(|| normalize_format(text))
     }
 
-    /// The local government code that a source's word for an area stands for.
+    /// The local government code that a source's word for an area stands for; see [`find_local_government`] for the names known to all.
     pub fn find_area(&self, text: &str) -> Option<&str> {
-        self.area_by_spelling.get(&fold(text)).map(String::as_str)
+        self.area_by_spelling.get(&fold(text)).map(String::as_str).or_else(|| find_local_government(text))
     }
 
     /// The licence a publisher means by an id, title, alias or URL.
@@ -123,7 +123,8 @@ impl Vocabulary {
         let found = self
             .licence_by_spelling
             .get(&spelling)
-            .or_else(|| (text.contains("://")).then(|| self.licence_by_spelling.get(&fold(&bare_url(text)))).flatten());
+            .or_else(|| (text.contains("://")).then(|| self.licence_by_spelling.get(&fold(&bare_url(text)))).flatten())
+            .or_else(|| self.licence_by_spelling.get(&fold(&creative_commons(&spelling)?)));
         found.map(String::as_str)
     }
 
@@ -156,6 +157,81 @@ fn bare_url(url: &str) -> String {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let cut = rest.find("/deed").or_else(|| rest.find("/legalcode")).unwrap_or(rest.len());
     rest[..cut].trim_end_matches('/').to_owned()
+}
+
+/// `クリエイティブ・コモンズ・ライセンス 表示-継承 4.0 国際` → `CC-BY-SA-4.0`: a Creative Commons licence named in full, by its parts. `None` when
+/// anything else is said.
+fn creative_commons(folded: &str) -> Option<String> {
+    /// Words and what they stand for, longer ones before those they begin with.
+    const WORDS: &[(&str, &str)] = &[
+        ("クリエイティブ", "CREATIVE"),
+        ("creative", "CREATIVE"),
+        ("コモンズ", "COMMONS"),
+        ("commons", "COMMONS"),
+        ("cc0", "0"),
+        ("cc", "CC"),
+        ("ライセンス", ""),
+        ("licence", ""),
+        ("license", ""),
+        ("国際", ""),
+        ("international", ""),
+        ("日本", "JP"),
+        ("japan", "JP"),
+        ("jp", "JP"),
+        ("非営利", "NC"),
+        ("noncommercial", "NC"),
+        ("nc", "NC"),
+        ("継承", "SA"),
+        ("sharealike", "SA"),
+        ("sa", "SA"),
+        ("改変禁止", "ND"),
+        ("noderivatives", "ND"),
+        ("noderivs", "ND"),
+        ("nd", "ND"),
+        ("表示", "BY"),
+        ("attribution", "BY"),
+        ("by", "BY"),
+        ("1.0", "1.0"),
+        ("2.1", "2.1"),
+        ("3.0", "3.0"),
+        ("4.0", "4.0"),
+    ];
+    let mut rest = folded;
+    let mut parts: Vec<&str> = Vec::new();
+    while let Some(c) = rest.chars().next() {
+        if c.is_whitespace() || "-_・、,()「」『』[]/".contains(c) {
+            rest = &rest[c.len_utf8()..];
+            continue;
+        }
+        let (word, part) = WORDS.iter().find(|(word, _)| rest.starts_with(word))?;
+        rest = &rest[word.len()..];
+        if !part.is_empty() && !parts.contains(part) {
+            parts.push(part);
+        }
+    }
+    let has = |part: &str| parts.contains(&part);
+    if has("0") {
+        return Some("CC0-1.0".to_owned()).filter(|_| !has("BY"));
+    }
+    let is_named = has("CC") || (has("CREATIVE") && has("COMMONS"));
+    if !is_named || !has("BY") {
+        return None;
+    }
+    let mut name = "CC-BY".to_owned();
+    for part in ["NC", "ND", "SA"] {
+        if has(part) {
+            name = format!("{name}-{part}");
+        }
+    }
+    let mut versions = ["1.0", "2.1", "3.0", "4.0"].into_iter().filter(|version| has(version));
+    let name = match (versions.next(), versions.next(), has("JP")) {
+        (Some(version), None, false) => format!("{name}-{version}"),
+        (Some("2.1"), None, true) => format!("{name}-2.1-JP"),
+        // Without a version, whatever the list takes that for.
+        (None, _, false) => name.replacen("CC-BY", "CC BY", 1),
+        _ => return None,
+    };
+    Some(if name == "CC-BY-2.1" { "CC-BY-2.1-JP".to_owned() } else { name })
 }
 
 /// How spellings are compared: NFKC, lower case, no white space at the ends and single spaces within.
@@ -288,6 +364,48 @@ mod tests {
         assert_eq!(Vocabulary::new([("X".to_owned(), blank)], []).find_licence(""), None);
         assert_eq!(vocabulary.find_licence("cc-by-jp"), Some("CC-BY-2.1-JP"));
         assert_eq!(vocabulary.find_licence("ご自由に"), None);
+    }
+
+    #[test]
+    fn licences_are_told_by_their_parts() {
+        let vocabulary = Vocabulary::built_in();
+        for (text, id) in [
+            ("クリエイティブ・コモンズ・ライセンス 表示4.0 国際", Some("CC-BY-4.0")),
+            ("クリエイティブコモンズ表示４．０国際ライセンス", Some("CC-BY-4.0")),
+            ("クリエイティブ・コモンズ・ライセンス「表示 2.1 日本」", Some("CC-BY-2.1-JP")),
+            ("CC BY 2.1 日本", Some("CC-BY-2.1-JP")),
+            ("CC-BY2.1", Some("CC-BY-2.1-JP")),
+            ("CC-BY-4.0（表示）", Some("CC-BY-4.0")),
+            ("CC BY（表示）", Some("CC-BY-4.0")),
+            ("CC表示4.0国際", Some("CC-BY-4.0")),
+            ("CC BY4.0", Some("CC-BY-4.0")),
+            ("Creative Commons Attribution 4.0", Some("CC-BY-4.0")),
+            ("Creative Commons Attribution-ShareAlike 4.0 International License", Some("CC-BY-SA-4.0")),
+            ("クリエイティブ・コモンズ 表示-継承 4.0", Some("CC-BY-SA-4.0")),
+            ("CC BY-NC 4.0 International", Some("CC-BY-NC-4.0")),
+            ("CC0 1.0", Some("CC0-1.0")),
+            ("CC BY-NC-SA 4.0", None),
+            ("CC BY 4.0 または CC0", None),
+            ("CC BY 2.1 JP, CC BY 4.0", None),
+            ("CC BY 4.0 以外", None),
+            ("CCライセンス", None),
+            ("表示", None),
+            ("", None),
+            ("公共データ利用規約（第1.0版）（PDL1.0）", Some("PDL-1.0")),
+            ("政府標準利用規約（第２．０版）", Some("GJSTU-2.0")),
+            ("自団体", Some("OTHER-CLOSED")),
+            ("なし", Some("NOT-SPECIFIED")),
+        ] {
+            assert_eq!(vocabulary.find_licence(text), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn areas_are_found_by_name_and_by_a_sources_own_words() {
+        let mapping = HarvestMapping { areas: [("本市".to_owned(), "342025".to_owned())].into(), ..HarvestMapping::default() };
+        let vocabulary = Vocabulary::built_in().with_mapping(&mapping);
+        assert_eq!((vocabulary.find_area("本市"), vocabulary.find_area("広島県三原市")), (Some("342025"), Some("342041")));
+        assert_eq!(Vocabulary::built_in().find_area("本市"), None);
     }
 
     #[test]

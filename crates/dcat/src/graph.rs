@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use minato_catalog::Text;
 use oxrdf::{BlankNode, Literal, NamedNode, NamedNodeRef, NamedOrBlankNode, Term, Triple};
 
-use crate::context::built_in_context;
 use crate::words::PREFIXES;
 
 /// How a document is written down.
@@ -99,7 +98,7 @@ impl ParseError {
     }
 }
 
-/// A document's triples by subject, subjects and triples in document order.
+/// Triples by subject, subjects and triples in document order: a dataset and what belongs to it.
 #[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) subjects: Vec<NamedOrBlankNode>,
@@ -107,71 +106,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Reads a whole document. IRIs that strict parsers refuse (spaces, brackets) are let through: portals publish them.
-    pub(crate) fn parse(bytes: &[u8], syntax: Syntax, base: &str) -> Result<Graph, ParseError> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let base = NamedNode::new(base).ok().map(NamedNode::into_string);
-        let mut graph = Graph::default();
-        match syntax {
-            Syntax::Turtle => {
-                let mut parser = oxttl::TurtleParser::new().lenient();
-                if let Some(base) = base {
-                    parser = parser.with_base_iri(base).map_err(|error| bad_base(syntax, &error.to_string()))?;
-                }
-                for triple in parser.for_slice(bytes) {
-                    let triple = triple.map_err(|error| {
-                        let start = error.location().start;
-                        ParseError { syntax, line: start.line + 1, column: start.column + 1, message: error.message().to_owned() }
-                    })?;
-                    graph.insert(triple);
-                }
-            }
-            Syntax::JsonLd => {
-                let mut parser = oxjsonld::JsonLdParser::new().lenient();
-                if let Some(base) = base {
-                    parser = parser.with_base_iri(base).map_err(|error| bad_base(syntax, &error.to_string()))?;
-                }
-                let parser = parser.for_slice(bytes).with_load_document_callback(|url, _| built_in_context(url));
-                for quad in parser {
-                    let quad = quad.map_err(|error| {
-                        let (line, column) = error.location().map_or((0, 0), |range| (range.start.line + 1, range.start.column + 1));
-                        ParseError { syntax, line, column, message: error.to_string() }
-                    })?;
-                    graph.insert(Triple::new(quad.subject, quad.predicate, quad.object));
-                }
-            }
-            Syntax::RdfXml => {
-                let mut parser = oxrdfxml::RdfXmlParser::new().lenient();
-                if let Some(base) = base {
-                    parser = parser.with_base_iri(base).map_err(|error| bad_base(syntax, &error.to_string()))?;
-                }
-                if !is_whole_xml(bytes) {
-                    // The parser takes the end of the file for the end of every open element.
-                    let (line, column) = line_and_column(bytes, bytes.len());
-                    return Err(ParseError {
-                        syntax,
-                        line,
-                        column,
-                        message: "the document ends before its root element is closed".to_owned(),
-                    });
-                }
-                let mut parser = parser.for_slice(bytes);
-                while let Some(triple) = parser.next() {
-                    match triple {
-                        Ok(triple) => graph.insert(triple),
-                        Err(error) => {
-                            let offset = usize::try_from(parser.buffer_position()).unwrap_or(bytes.len()).min(bytes.len());
-                            let (line, column) = line_and_column(bytes, offset);
-                            return Err(ParseError { syntax, line, column, message: error.to_string() });
-                        }
-                    }
-                }
-            }
-        }
-        Ok(graph)
-    }
-
-    fn insert(&mut self, triple: Triple) {
+    pub(crate) fn insert(&mut self, triple: Triple) {
         let known = self.by_subject.entry(triple.subject.clone()).or_insert_with(|| {
             self.subjects.push(triple.subject);
             Vec::new()
@@ -197,13 +132,6 @@ impl Graph {
     /// The first value of the first property that has one.
     pub(crate) fn first<'a>(&'a self, subject: &NamedOrBlankNode, predicates: &[NamedNodeRef<'_>]) -> Option<&'a Term> {
         predicates.iter().find_map(|predicate| self.about(subject).iter().find(|(name, _)| name.as_ref() == *predicate)).map(|(_, o)| o)
-    }
-
-    /// Whether a subject is of a class.
-    pub(crate) fn is_a(&self, subject: &NamedOrBlankNode, class: NamedNodeRef<'_>) -> bool {
-        self.about(subject).iter().any(|(name, object)| {
-            name.as_ref() == crate::words::RDF_TYPE && matches!(object, Term::NamedNode(node) if node.as_ref() == class)
-        })
     }
 
     /// What is said of a subject and of the nodes only it leads to, as Turtle with blank nodes numbered in order.
@@ -287,68 +215,4 @@ pub(crate) fn serialize(triples: &[Triple], syntax: Syntax) -> Vec<u8> {
 /// The language of a literal in lower case; empty when it has none.
 pub(crate) fn language_of(literal: &Literal) -> String {
     literal.language().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn bad_base(syntax: Syntax, message: &str) -> ParseError {
-    ParseError { syntax, line: 0, column: 0, message: message.to_owned() }
-}
-
-fn line_and_column(bytes: &[u8], offset: usize) -> (u64, u64) {
-    let before = &bytes[..offset];
-    let line = before.iter().filter(|byte| **byte == b'\n').count();
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let column = String::from_utf8_lossy(&before[start..]).chars().count();
-    (line as u64 + 1, column as u64 + 1)
-}
-
-/// Whether an XML document's last tag closes its root element.
-fn is_whole_xml(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let mut rest = text.trim();
-    // Before the root: declaration, comments, document type (which may hold brackets with tags in them).
-    while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
-        let end = if rest.starts_with("<?") {
-            after.find("?>").map(|at| at + 2)
-        } else if rest.starts_with("<!--") {
-            after.find("-->").map(|at| at + 3)
-        } else {
-            let bracket = after.find('[').filter(|bracket| after.find('>').is_none_or(|close| *bracket < close));
-            let from = bracket.and_then(|bracket| after[bracket..].find(']').map(|at| bracket + at)).unwrap_or(0);
-            after[from..].find('>').map(|at| from + at + 1)
-        };
-        let Some(end) = end else { return false };
-        rest = after[end..].trim_start();
-    }
-    while rest.ends_with("-->") {
-        let Some(start) = rest.rfind("<!--") else { return false };
-        rest = rest[..start].trim_end();
-    }
-    let Some(root) = rest.strip_prefix('<') else { return false };
-    let name: String = root.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '>' | '/')).collect();
-    let Some(last) = rest.rfind('<') else { return false };
-    let last_tag = &rest[last..];
-    if last == 0 {
-        return last_tag.ends_with("/>");
-    }
-    last_tag.strip_prefix("</").and_then(|tag| tag.strip_suffix('>')).is_some_and(|tag| tag.trim_end() == name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn xml_is_whole_when_its_root_is_closed() {
-        for text in [
-            "<a></a>",
-            "<a/>",
-            " <?xml version='1.0'?>\n<!-- <x> -->\n<!DOCTYPE r [ <!ENTITY x \"y\"> ]>\n<r:a x='1'><b></b></r:a >\n<!-- end -->\n",
-            "<!DOCTYPE a SYSTEM 'b'><a>[</a>",
-        ] {
-            assert!(is_whole_xml(text.as_bytes()), "{text}");
-        }
-        for text in ["", "<", "<?xml", "<!--", "<a>", "<a><b></b>", "<a><b/>", "<a></a", "<a", "text", "<a></b>", "<!DOCTYPE"] {
-            assert!(!is_whole_xml(text.as_bytes()), "{text}");
-        }
-    }
 }

@@ -1,24 +1,27 @@
 //! DCAT documents into drafts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use minato_catalog::{
-    ContactPoint, DatasetDraft, DistributionDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
-    is_local_government_code, jst_day, parse_day, parse_moment, standard_dataset,
+    ContactPoint, DatasetDraft, DistributionDraft, HarvestItem, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
+    is_local_government_code, jst_day, parse_day, parse_moment, parse_period, standard_dataset,
 };
 use oxrdf::{NamedNodeRef, NamedOrBlankNode, Term};
 use url::Url;
 
+use crate::document::Document;
 use crate::graph::{Graph, ParseError, Syntax, language_of};
 use crate::place::bounding_box;
 use crate::words::*;
 
-/// One document of a DCAT catalog.
+/// One document of a DCAT catalog, in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedCatalog {
     /// Every dataset described or listed, in document order.
     pub records: Vec<Result<HarvestedRecord, RecordFailure>>,
+    /// Ids of datasets that the document calls withdrawn.
+    pub withdrawn: Vec<String>,
     /// Address of the next page, by Hydra's paging.
     pub next_page: Option<String>,
     /// Number of datasets over all pages, where the document says so.
@@ -28,38 +31,30 @@ pub struct ParsedCatalog {
 /// Longest keyword a draft may have, in characters.
 const KEYWORD_LENGTH_MAX: usize = 100;
 
-/// Reads a DCAT document. `base` is its address, against which relative IRIs resolve.
+/// Reads a DCAT document at once; [`Document`] is for those of any size. `base` is its address, against which relative IRIs resolve.
 ///
-/// A record's identity is its `dct:identifier`, else its IRI. A dataset that is a blank node without an identifier is a failure
-/// and not a record: an id made from its title would change with every correction of the title, and the dataset would be
-/// withdrawn and lose its history each time. A second dataset with the same identifier is a failure too.
+/// A record's identity is its `dct:identifier`, else its IRI, else those of the catalog record about it. A dataset that has none of
+/// these is a failure and not a record: an id made from its title would change with every correction of the title, and the dataset
+/// would be withdrawn and lose its history each time. A second dataset with the same identifier is a failure too.
+///
+/// A dataset whose `adms:status`, or that of its catalog record, is `WITHDRAWN` is withdrawn. One that is deprecated or replaced by
+/// another can still be had and stays, with that among its extras.
 pub fn parse_catalog(bytes: &[u8], syntax: Syntax, base: &str, vocabulary: &Vocabulary) -> Result<ParsedCatalog, ParseError> {
-    let graph = Graph::parse(bytes, syntax, base)?;
-    let reader = Reader { graph: &graph, vocabulary, base: Url::parse(base).ok() };
-    let mut seen = HashMap::new();
-    let total = reader.total();
-    let records = reader
-        .dataset_nodes()
-        .iter()
-        // A catalog of known size may list on each page what is described on others.
-        .filter(|node| total.is_none() || !graph.about(node).is_empty())
-        .map(|node| {
-            let record = reader.record(node)?;
-            match seen.insert(record.remote_id.clone(), node.clone()) {
-                None => Ok(record),
-                Some(other) => Err(RecordFailure {
-                    remote_id: Some(record.remote_id.clone()),
-                    position: name_of(node),
-                    cause: Text::new(
-                        format!("識別子 dct:identifier「{}」が別のデータセット（{}）と重複しています。データセットごとに異なる識別子を付けてください。", record.remote_id, name_of(&other)),
-                        format!("the dct:identifier `{}` is also that of {}; give each dataset its own", record.remote_id, name_of(&other)),
-                    ),
-                    raw: Some(record.raw),
-                }),
-            }
-        })
-        .collect();
-    Ok(ParsedCatalog { records, next_page: reader.next_page(), total })
+    let unreadable = |error: std::io::Error| ParseError { syntax, line: 0, column: 0, message: error.to_string() };
+    let mut document = Document::read(std::io::Cursor::new(bytes), syntax, base).map_err(unreadable)?;
+    if let Some(error) = document.error() {
+        return Err(error.clone());
+    }
+    let (mut records, mut withdrawn) = (Vec::new(), Vec::new());
+    for index in 0..document.len() {
+        match document.item(index, vocabulary).map_err(unreadable)? {
+            Some(HarvestItem::Record(record)) => records.push(Ok(*record)),
+            Some(HarvestItem::Failure(failure)) => records.push(Err(failure)),
+            Some(HarvestItem::Withdrawn { remote_id, .. }) => withdrawn.push(remote_id),
+            None => {}
+        }
+    }
+    Ok(ParsedCatalog { records, withdrawn, next_page: document.next_page().map(str::to_owned), total: document.total() })
 }
 
 /// The language code (`ja`) behind a code, an EU or Library of Congress URI or a Japanese word; `None` for unknown ones.
@@ -78,56 +73,45 @@ pub fn language_code(text: &str) -> Option<String> {
     }
 }
 
-struct Reader<'a> {
-    graph: &'a Graph,
-    vocabulary: &'a Vocabulary,
-    base: Option<Url>,
+/// A dataset and what belongs to it, on the way to a draft.
+pub(crate) struct Reader<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) base: Option<&'a Url>,
+    /// The catalog records about it.
+    pub(crate) records: &'a [NamedOrBlankNode],
 }
 
 impl Reader<'_> {
-    /// Datasets described or listed, in document order; catalogs are none.
-    fn dataset_nodes(&self) -> Vec<NamedOrBlankNode> {
-        let mut seen = HashSet::new();
-        let mut nodes = Vec::new();
-        for subject in &self.graph.subjects {
-            let is_dataset = self.graph.is_a(subject, DCAT_DATASET_CLASS) && !self.graph.is_a(subject, DCAT_CATALOG);
-            if is_dataset && seen.insert(subject.clone()) {
-                nodes.push(subject.clone());
-            }
-        }
-        for subject in &self.graph.subjects {
-            for (predicate, object) in self.graph.about(subject) {
-                if predicate.as_ref() == DCAT_DATASET
-                    && let Some(node) = as_node(object)
-                    && seen.insert(node.clone())
-                {
-                    nodes.push(node);
-                }
-            }
-        }
-        nodes
+    /// What the dataset is known by from one harvest to the next.
+    pub(crate) fn remote_id(&self, node: &NamedOrBlankNode) -> Option<String> {
+        std::iter::once(node).chain(self.records).find_map(|node| {
+            let declared = self.graph.first(node, &[DCT_IDENTIFIER]).and_then(text_of);
+            declared.or_else(|| match node {
+                NamedOrBlankNode::NamedNode(iri) => Some(iri.as_str().to_owned()),
+                NamedOrBlankNode::BlankNode(_) => None,
+            })
+        })
     }
 
-    fn next_page(&self) -> Option<String> {
-        let next = self.graph.subjects.iter().find_map(|subject| self.graph.first(subject, &[HYDRA_NEXT, HYDRA_NEXT_PAGE]))?;
-        self.url(next)
+    /// The last word of the dataset's `adms:status`, or of its catalog record's, in lower case.
+    fn status(&self, node: &NamedOrBlankNode) -> Option<String> {
+        let term = std::iter::once(node).chain(self.records).find_map(|node| self.graph.first(node, &[ADMS_STATUS]))?;
+        let text = self.iri_or_label(term)?;
+        text.trim_end_matches('/').rsplit(['/', '#', ':']).next().map(str::to_lowercase)
     }
 
-    fn total(&self) -> Option<u64> {
-        let total = self.graph.subjects.iter().find_map(|subject| self.graph.first(subject, &[HYDRA_TOTAL_ITEMS]))?;
-        self.text(total)?.parse().ok()
+    /// Whether the source itself says that the dataset is not published any more.
+    pub(crate) fn is_withdrawn(&self, node: &NamedOrBlankNode) -> bool {
+        self.status(node).as_deref() == Some("withdrawn")
     }
 
-    fn record(&self, node: &NamedOrBlankNode) -> Result<HarvestedRecord, RecordFailure> {
+    pub(crate) fn record(&self, node: &NamedOrBlankNode) -> Result<HarvestedRecord, RecordFailure> {
         let mut draft = DatasetDraft::default();
         let mut notices = Vec::new();
         let declared = self.graph.first(node, &[DCT_IDENTIFIER]).and_then(|term| self.text(term));
         let (title, title_en) = self.bilingual(node, &[DCT_TITLE, RDFS_LABEL, SCHEMA_NAME]);
-        let remote_id = match (&declared, node) {
-            (Some(id), _) => Some(id.clone()),
-            (None, NamedOrBlankNode::NamedNode(iri)) => Some(iri.as_str().to_owned()),
-            (None, NamedOrBlankNode::BlankNode(_)) => None,
-        };
+        let remote_id = self.remote_id(node);
         let fail = |cause: Text, raw: Option<String>| RecordFailure { remote_id: remote_id.clone(), position: name_of(node), cause, raw };
         if self.graph.about(node).is_empty() {
             // Its identifier may be another than its IRI: which record it is cannot be told.
@@ -196,6 +180,12 @@ impl Reader<'_> {
         }
         if let Some(provenance) = self.graph.first(node, &[DCT_PROVENANCE]).and_then(|term| self.label(term)) {
             draft.extras.insert("provenance".to_owned(), provenance);
+        }
+        if let Some(status) = self.status(node) {
+            draft.extras.insert("status".to_owned(), status);
+        }
+        for other in self.graph.objects(node, DCT_IS_REPLACED_BY).into_iter().filter_map(text_of) {
+            append_extra(&mut draft, "is_replaced_by", &other);
         }
         let mut licence = self.licence(node);
         let mut distributions: Vec<(DistributionDraft, Licence)> = distribution_nodes
@@ -485,13 +475,19 @@ impl Reader<'_> {
             ),
             None => {
                 let text = self.text(term).unwrap_or_default();
+                if let Some(period) = parse_period(&text) {
+                    draft.temporal = Some(period);
+                    return;
+                }
                 match text.split_once('/') {
                     Some((start, end)) => (Some(start.to_owned()), Some(end.to_owned())),
                     None => (Some(text), None),
                 }
             }
         };
-        let temporal = Temporal { start: start.as_deref().and_then(first_day), end: end.as_deref().and_then(last_day) };
+        let first = |text: &str| first_day(text).or_else(|| parse_period(text)?.start);
+        let last = |text: &str| last_day(text).or_else(|| parse_period(text)?.end);
+        let temporal = Temporal { start: start.as_deref().and_then(first), end: end.as_deref().and_then(last) };
         let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
         if temporal != Temporal::default() && in_order {
             draft.temporal = Some(temporal);
@@ -561,7 +557,7 @@ impl Reader<'_> {
         let text = text.trim();
         let (url, as_written) = match Url::parse(text) {
             Ok(url) => (url, true),
-            Err(_) => (self.base.as_ref()?.join(text).ok()?, false),
+            Err(_) => (self.base?.join(text).ok()?, false),
         };
         let usable = matches!(url.scheme(), "http" | "https" | "ftp") && url.has_host() && text.chars().count() <= 4_000;
         let kept = if as_written && !text.contains(char::is_whitespace) { text.to_owned() } else { url.into() };
@@ -569,25 +565,11 @@ impl Reader<'_> {
     }
 
     fn url(&self, term: &Term) -> Option<String> {
-        let text = match term {
-            Term::NamedNode(node) => node.as_str().trim().to_owned(),
-            Term::Literal(literal) => literal.value().trim().to_owned(),
-            // `foaf:page [ a foaf:Document; schema:url … ]` and the like say no address a catalog could use.
-            _ => return None,
-        };
-        let relative = Url::parse(&text).is_err();
-        let joined = if relative { self.base.as_ref().and_then(|base| base.join(&text).ok()).map(String::from) } else { None };
-        Some(joined.unwrap_or(text)).filter(|text| !text.is_empty())
+        url_of(self.base, term)
     }
 
-    /// Text of a literal, IRI of a node.
     fn text(&self, term: &Term) -> Option<String> {
-        let text = match term {
-            Term::Literal(literal) => literal.value(),
-            Term::NamedNode(node) => node.as_str(),
-            _ => return None,
-        };
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        text_of(term)
     }
 
     /// The Japanese (or untagged, or any) name of a node, else its IRI; the text of a literal.
@@ -651,7 +633,30 @@ impl Licence {
     }
 }
 
-fn as_node(term: &Term) -> Option<NamedOrBlankNode> {
+/// The address that a term is.
+pub(crate) fn url_of(base: Option<&Url>, term: &Term) -> Option<String> {
+    let text = match term {
+        Term::NamedNode(node) => node.as_str().trim().to_owned(),
+        Term::Literal(literal) => literal.value().trim().to_owned(),
+        // `foaf:page [ a foaf:Document; schema:url … ]` and the like say no address a catalog could use.
+        _ => return None,
+    };
+    let relative = Url::parse(&text).is_err();
+    let joined = if relative { base.and_then(|base| base.join(&text).ok()).map(String::from) } else { None };
+    Some(joined.unwrap_or(text)).filter(|text| !text.is_empty())
+}
+
+/// Text of a literal, IRI of a node.
+pub(crate) fn text_of(term: &Term) -> Option<String> {
+    let text = match term {
+        Term::Literal(literal) => literal.value(),
+        Term::NamedNode(node) => node.as_str(),
+        _ => return None,
+    };
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+pub(crate) fn as_node(term: &Term) -> Option<NamedOrBlankNode> {
     match term {
         Term::NamedNode(node) => Some(node.clone().into()),
         Term::BlankNode(node) => Some(node.clone().into()),
@@ -659,7 +664,7 @@ fn as_node(term: &Term) -> Option<NamedOrBlankNode> {
     }
 }
 
-fn name_of(node: &NamedOrBlankNode) -> String {
+pub(crate) fn name_of(node: &NamedOrBlankNode) -> String {
     match node {
         NamedOrBlankNode::NamedNode(iri) => iri.as_str().to_owned(),
         NamedOrBlankNode::BlankNode(_) => "blank node".to_owned(),

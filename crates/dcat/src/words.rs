@@ -14,7 +14,7 @@ words! {
     rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#": RDF_TYPE "type";
     rdfs = "http://www.w3.org/2000/01/rdf-schema#": RDFS_LABEL "label";
     dcat = "http://www.w3.org/ns/dcat#": DCAT_CATALOG "Catalog", DCAT_DATASET_CLASS "Dataset", DCAT_DISTRIBUTION_CLASS "Distribution",
-        DCAT_DATASET "dataset", DCAT_DISTRIBUTION "distribution", DCAT_KEYWORD "keyword", DCAT_THEME "theme", DCAT_THEME_TAXONOMY "themeTaxonomy",
+        DCAT_DATASET "dataset", DCAT_RECORD "record", DCAT_SUB_CATALOG "catalog", DCAT_DISTRIBUTION "distribution", DCAT_KEYWORD "keyword", DCAT_THEME "theme", DCAT_THEME_TAXONOMY "themeTaxonomy",
         DCAT_LANDING_PAGE "landingPage", DCAT_CONTACT_POINT "contactPoint", DCAT_ACCESS_URL "accessURL", DCAT_DOWNLOAD_URL "downloadURL",
         DCAT_MEDIA_TYPE "mediaType", DCAT_BYTE_SIZE "byteSize", DCAT_VERSION "version", DCAT_START "startDate", DCAT_END "endDate",
         DCAT_BBOX "bbox", DCAT_CENTROID "centroid";
@@ -24,21 +24,21 @@ words! {
         DCT_LOCATION "Location", DCT_TEMPORAL "temporal", DCT_PERIOD "PeriodOfTime", DCT_LANGUAGE "language", DCT_CONFORMS_TO "conformsTo",
         DCT_STANDARD "Standard", DCT_PROVENANCE "provenance", DCT_PROVENANCE_STATEMENT "ProvenanceStatement", DCT_FORMAT "format",
         DCT_MEDIA_TYPE_OR_EXTENT "MediaTypeOrExtent", DCT_MEDIA_TYPE "MediaType", DCT_FREQUENCY_CLASS "Frequency",
-        DCT_LINGUISTIC_SYSTEM "LinguisticSystem";
-    foaf = "http://xmlns.com/foaf/0.1/": FOAF_AGENT "Agent", FOAF_NAME "name", FOAF_HOMEPAGE "homepage", FOAF_PAGE "page", FOAF_MBOX "mbox", FOAF_DOCUMENT "Document";
+        DCT_LINGUISTIC_SYSTEM "LinguisticSystem", DCT_IS_REPLACED_BY "isReplacedBy";
+    foaf = "http://xmlns.com/foaf/0.1/": FOAF_AGENT "Agent", FOAF_NAME "name", FOAF_HOMEPAGE "homepage", FOAF_PAGE "page", FOAF_MBOX "mbox", FOAF_DOCUMENT "Document", FOAF_PRIMARY_TOPIC "primaryTopic";
     vcard = "http://www.w3.org/2006/vcard/ns#": VCARD_KIND "Kind", VCARD_FN "fn", VCARD_HAS_FN "hasFN", VCARD_ORGANIZATION_NAME "organization-name",
         VCARD_HAS_EMAIL "hasEmail", VCARD_EMAIL "email", VCARD_HAS_TELEPHONE "hasTelephone", VCARD_TEL "tel", VCARD_HAS_URL "hasURL",
         VCARD_URL "url", VCARD_HAS_VALUE "hasValue", VCARD_VALUE "value";
     skos = "http://www.w3.org/2004/02/skos/core#": SKOS_CONCEPT "Concept", SKOS_CONCEPT_SCHEME "ConceptScheme", SKOS_PREF_LABEL "prefLabel", SKOS_NOTATION "notation",
         SKOS_EXACT_MATCH "exactMatch", SKOS_IN_SCHEME "inScheme";
-    adms = "http://www.w3.org/ns/adms#": ADMS_IDENTIFIER "identifier", ADMS_IDENTIFIER_CLASS "Identifier";
+    adms = "http://www.w3.org/ns/adms#": ADMS_IDENTIFIER "identifier", ADMS_IDENTIFIER_CLASS "Identifier", ADMS_STATUS "status";
     spdx = "http://spdx.org/rdf/terms#": SPDX_CHECKSUM "checksum", SPDX_CHECKSUM_CLASS "Checksum", SPDX_ALGORITHM "algorithm",
         SPDX_SHA256 "checksumAlgorithm_sha256", SPDX_VALUE "checksumValue";
     locn = "http://www.w3.org/ns/locn#": LOCN_GEOMETRY "geometry", LOCN_GEOGRAPHIC_NAME "geographicName";
     geo = "http://www.opengis.net/ont/geosparql#": GEO_WKT "wktLiteral", GEO_AS_WKT "asWKT", GEO_AS_GEOJSON "asGeoJSON";
     owl = "http://www.w3.org/2002/07/owl#": OWL_VERSION_INFO "versionInfo";
     hydra = "http://www.w3.org/ns/hydra/core#": HYDRA_COLLECTION "Collection", HYDRA_PARTIAL_COLLECTION_VIEW "PartialCollectionView", HYDRA_VIEW "view",
-        HYDRA_NEXT "next", HYDRA_NEXT_PAGE "nextPage", HYDRA_TOTAL_ITEMS "totalItems";
+        HYDRA_NEXT "next", HYDRA_NEXT_PAGE "nextPage", HYDRA_LAST "last", HYDRA_LAST_PAGE "lastPage", HYDRA_TOTAL_ITEMS "totalItems";
     xsd = "http://www.w3.org/2001/XMLSchema#": XSD_DATE "date", XSD_DATE_TIME "dateTime", XSD_NON_NEGATIVE_INTEGER "nonNegativeInteger",
         XSD_INTEGER "integer", XSD_HEX_BINARY "hexBinary";
     schema = "http://schema.org/": SCHEMA_NAME "name", SCHEMA_START "startDate", SCHEMA_END "endDate", SCHEMA_VERSION "version";

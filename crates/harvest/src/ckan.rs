@@ -1,43 +1,77 @@
 //! CKAN's action API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary, Withdrawal,
-    is_slug, jst_day, parse_day,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Text, Vocabulary, Withdrawal, is_slug, jst_day,
+    parse_moment, parse_period,
 };
-use minato_dcat::{bounding_box, language_code};
-use serde_json::{Map, Value};
+use minato_dcat::language_code;
+use serde_json::Value;
 use url::Url;
 
 use crate::Error;
 use crate::client::Client;
-use crate::convert::{Record, usable_url};
-use crate::listing::{End, Run, Stop};
+use crate::convert::{Record, usable_url, utc_moment};
+use crate::json::{self, Fields, JsonError, clip, listed, or, some, text, truthy, whole_number};
+use crate::listing::{Converted, End, Pages, Run, Stop, not_all};
 
-const ACCEPT: &str = "application/json";
 /// Records asked for at once; servers may give fewer.
 const ROWS: usize = 100;
+/// Times the pages of the search are read when records come and go meanwhile.
+const ROUNDS_MAX: usize = 2;
+/// Packages that cannot be shown one after the other before a server is left alone.
+const SHOW_REFUSALS_MAX: usize = 20;
+
+/// How a software that answers (part of) CKAN's action API differs from CKAN.
+pub(crate) struct Dialect {
+    /// Its name in messages.
+    pub(crate) software: &'static str,
+    /// Where the actions may be, below the site.
+    pub(crate) paths: &'static [&'static str],
+    /// What `package_search` is asked beside rows and start.
+    pub(crate) search: &'static [(&'static str, &'static str)],
+    /// Whether the server picks an organization's records; else they are picked here.
+    pub(crate) filters: bool,
+    /// Whether times without a zone are UTC, as CKAN keeps them; else Japan's.
+    pub(crate) naive_is_utc: bool,
+    /// Whether `current_package_list_with_resources` may be there.
+    pub(crate) lists_whole: bool,
+    /// Whether `package_show/{id}` may be what answers, in place of `package_show?id=`.
+    pub(crate) shows_by_path: bool,
+    /// The record's id, where an entry of `package_list` is one.
+    pub(crate) listed_id: fn(&str) -> Option<String>,
+    /// A package in CKAN's words, where the software's own differ.
+    pub(crate) in_ckan_words: fn(&Fields, &Url) -> Option<Fields>,
+    /// The page of a package at a site, by its id and what it says.
+    pub(crate) page: fn(&Url, &str, &Fields) -> String,
+}
+
+const CKAN: Dialect = Dialect {
+    software: "CKAN",
+    paths: &["api/3/action/"],
+    // A field that edits do not change, so that pages do not shift.
+    search: &[("sort", "name asc")],
+    filters: true,
+    naive_is_utc: true,
+    lists_whole: true,
+    shows_by_path: false,
+    // The list gives names, records are known by id: which one this is cannot be told.
+    listed_id: |_| None,
+    in_ckan_words: |_, _| None,
+    page: |base, id, package| format!("{base}dataset/{}", or(text(package, "name"), || id.to_owned())),
+};
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let site = Site::new(&source.url, client)?;
-    let organization = source.remote_organization.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    match search(&site, organization, vocabulary, run).await {
-        // Some portals close the search and leave the list open.
-        Err(Refusal::Status(error)) => match list(&site, organization, vocabulary, run).await {
-            Err(Stop::Broken(_)) if run.met() == 0 => Err(error.into()),
-            outcome => outcome,
-        },
-        Err(Refusal::Stop(stop)) => Err(stop),
-        Ok(end) => Ok(end),
-    }
+    let site = Site::new(&CKAN, &source.url, source.remote_organization.as_deref(), client)?;
+    site.read(vocabulary, run).await
 }
 
 /// Why the search was of no use.
-enum Refusal {
+pub(crate) enum Refusal {
     /// The very first request was refused: another way may be open.
-    Status(Error),
+    Elsewhere(Text),
     Stop(Stop),
 }
 
@@ -47,161 +81,29 @@ impl<T: Into<Stop>> From<T> for Refusal {
     }
 }
 
-async fn search(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
-    let mut start = 0;
-    let mut reported: Option<u64> = None;
-    for page in 1.. {
-        let rows = ROWS.to_string();
-        let offset = start.to_string();
-        // Sorted by a field that edits do not change, so that pages do not shift.
-        let mut query = vec![("rows", rows.as_str()), ("start", offset.as_str()), ("sort", "name asc")];
-        let filter = organization.map(|name| format!("organization:{}", quoted(name)));
-        if let Some(filter) = &filter {
-            query.push(("fq", filter));
-        }
-        let result = match site.call("package_search", &query).await {
-            Err(ActionError::Fetch(error)) if page == 1 && matches!(error.status(), Some(400 | 403 | 404 | 409)) => {
-                return Err(Refusal::Status(error));
-            }
-            other => other.map_err(|error| error.at(&format!("package_search, start={start}")))?,
-        };
-        let Some(records) = result.get("results").and_then(Value::as_array) else {
-            return Err(Text::new(
-                "package_search の応答に results がありません。CKAN の URL か確認してください。",
-                "the answer of package_search has no results; check that the URL is a CKAN site",
-            )
-            .into());
-        };
-        let Some(count) = result.get("count").and_then(Value::as_u64) else {
-            return Err(Text::new(
-                "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
-                "the answer of package_search has no count, so it cannot be told whether all was read",
-            )
-            .into());
-        };
-        if let Some(before) = reported
-            && count < before
-        {
-            return doubtful(Text::new(
-                format!("読み取り中に全体の件数が {before} から {count} に減りました。時間をおいて再度実行してください。"),
-                format!("the number of records fell from {before} to {count} while reading; try again later"),
-            ));
-        }
-        reported = Some(count);
-        let met_before = run.met();
-        for (index, package) in records.iter().enumerate() {
-            match site.convert(package, vocabulary, &format!("package_search #{}", start + index)) {
-                Converted::Record(record) => run.send(*record).await?,
-                Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
-            }
-        }
-        start += records.len();
-        if start as u64 >= count {
-            return Ok(End { reported, doubt: None });
-        }
-        if records.is_empty() {
-            return doubtful(Text::new(
-                format!("{count} 件のうち {start} 件目以降が空で返りました。時間をおいて再度実行してください。"),
-                format!("of {count} records nothing came after the first {start}; try again later"),
-            ));
-        }
-        if run.met() == met_before {
-            return doubtful(Text::new(
-                format!("start={} のページが前のページと同じ内容です。取り込み元のページ送りを確認してください。", start - records.len()),
-                format!("the page at start={} repeats earlier ones; check the source's paging", start - records.len()),
-            ));
-        }
-        if page >= site.client.settings().pages_max {
-            return doubtful(Text::new(
-                format!("ページ数が上限（{page}）を超えたため、途中で止めました。"),
-                format!("there are more than {page} pages; reading stopped there"),
-            ));
-        }
-    }
-    Ok(End { reported, doubt: None })
+/// What reading all pages of the search once came to.
+pub(crate) enum Round {
+    /// What the source counts was met, or it does not count.
+    Whole,
+    /// Records came or went meanwhile; another round may do better.
+    Shifted(Text),
+    /// The source's paging is at fault.
+    Doubtful(Text),
 }
 
-fn doubtful(cause: Text) -> Result<End, Refusal> {
-    Ok(End { reported: None, doubt: Some(cause) })
-}
-
-/// `package_list` and one `package_show` for each.
-async fn list(site: &Site<'_>, organization: Option<&str>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let result = site.call("package_list", &[]).await.map_err(|error| error.at("package_list"))?;
-    let names: Vec<&str> = match result.as_array() {
-        Some(names) => names.iter().filter_map(Value::as_str).collect(),
-        None => {
-            return Err(Text::new(
-                "package_list の応答が一覧ではありません。CKAN の URL か確認してください。",
-                "the answer of package_list is no list; check that the URL is a CKAN site",
-            )
-            .into());
-        }
-    };
-    for name in names {
-        let package = match site.call("package_show", &[("id", name)]).await {
-            Ok(package) => package,
-            Err(error) => {
-                let cause = error.at(&format!("package_show {name}"));
-                // The list gives names, records are known by id: which one this is cannot be told.
-                run.send(Err(RecordFailure { remote_id: None, position: name.to_owned(), cause, raw: None })).await?;
-                continue;
-            }
-        };
-        if organization.is_some_and(|wanted| !belongs_to(&package, wanted)) {
-            continue;
-        }
-        match site.convert(&package, vocabulary, name) {
-            Converted::Record(record) => run.send(*record).await?,
-            Converted::NotPublic(id) => run.withdrawn(&id, Withdrawal::Private).await?,
-        }
-    }
-    Ok(End { reported: None, doubt: None })
-}
-
-fn belongs_to(package: &Value, wanted: &str) -> bool {
-    let organization = package.get("organization");
-    let owner = package.get("owner_org").and_then(Value::as_str);
-    owner == Some(wanted)
-        || ["name", "id", "title"].iter().any(|key| organization.and_then(|it| it.get(key)).and_then(Value::as_str) == Some(wanted))
-}
-
-/// A value in Solr's query syntax.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-struct Site<'a> {
+/// A site that speaks a dialect of CKAN.
+pub(crate) struct Site<'a> {
+    dialect: &'static Dialect,
     client: &'a Client,
     base: Url,
-}
-
-/// Why an action gave nothing.
-enum ActionError {
-    Fetch(Error),
-    Answer(Text),
-}
-
-impl ActionError {
-    fn at(self, place: &str) -> Text {
-        let cause = match self {
-            ActionError::Fetch(error) => error.text(),
-            ActionError::Answer(cause) => cause,
-        };
-        Text::new(format!("{place}: {}", cause.ja), format!("{place}: {}", cause.en))
-    }
-}
-
-/// What became of a package.
-enum Converted {
-    Record(Box<Result<HarvestedRecord, RecordFailure>>),
-    /// Private, deleted or no dataset; with its id.
-    NotPublic(String),
+    /// Where the actions are, below the site, as far as is known.
+    paths: Vec<String>,
+    organization: Option<&'a str>,
 }
 
 impl<'a> Site<'a> {
     /// The site behind an address that may already lead into its API.
-    fn new(url: &str, client: &'a Client) -> Result<Self, Error> {
+    pub(crate) fn new(dialect: &'static Dialect, url: &str, organization: Option<&'a str>, client: &'a Client) -> Result<Self, Error> {
         let invalid = || Error::InvalidUrl { url: url.chars().take(500).collect() };
         let mut base = Url::parse(url.trim()).map_err(|_| invalid())?;
         if !matches!(base.scheme(), "http" | "https") {
@@ -209,95 +111,378 @@ impl<'a> Site<'a> {
         }
         base.set_query(None);
         base.set_fragment(None);
-        let path = base.path().trim_end_matches('/');
+        let path = base.path().trim_end_matches('/').to_owned();
         let cut = path
             .find("/api/3")
             .or_else(|| path.find("/api/action"))
+            .or_else(|| path.find("/api/package_"))
+            .or_else(|| path.find("/ckan_api"))
+            .or_else(|| path.strip_suffix("/api/1").map(str::len))
             .or_else(|| path.strip_suffix("/api").map(str::len))
-            .or_else(|| path.strip_suffix("/dataset").map(str::len));
-        let path = format!("{}/", &path[..cut.unwrap_or(path.len())]);
-        base.set_path(&path);
-        Ok(Site { client, base })
+            .or_else(|| path.strip_suffix("/dataset").map(str::len))
+            .or_else(|| path.strip_suffix("/datasets").map(str::len));
+        let mut paths: Vec<String> = dialect.paths.iter().map(|path| (*path).to_owned()).collect();
+        // An address of an action itself says where the actions are.
+        let actions = path.find("/package_").map(|end| format!("{}/", &path[..end]));
+        let site = format!("{}/", &path[..cut.or(path.find("/package_")).unwrap_or(path.len())]);
+        if let Some(given) = actions.and_then(|actions| actions.strip_prefix(&site).map(str::to_owned)) {
+            paths.retain(|path| *path != given);
+            paths.insert(0, given);
+        }
+        base.set_path(&site);
+        let organization = organization.map(str::trim).filter(|name| !name.is_empty());
+        Ok(Site { dialect, client, base, paths, organization })
+    }
+
+    /// Where the actions may be, the likeliest first.
+    pub(crate) fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// Reads by the search, else by the list, at the first place that answers.
+    pub(crate) async fn read(&self, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        let mut refused = None;
+        for path in &self.paths {
+            match self.search(path, vocabulary, run).await {
+                Ok(end) => return Ok(end),
+                Err(Refusal::Stop(stop)) => return Err(stop),
+                Err(Refusal::Elsewhere(cause)) => refused = refused.or(Some(cause)),
+            }
+        }
+        // Some portals close the search and leave a list open.
+        for path in self.paths.iter().filter(|_| self.dialect.lists_whole) {
+            match self.whole(path, vocabulary, run).await {
+                Err(Stop::Broken(_)) if run.passed() == 0 => {}
+                outcome => return outcome,
+            }
+        }
+        for path in &self.paths {
+            let Ok(names) = self.names(path).await else { continue };
+            return self.show_all(path, &names, vocabulary, run).await;
+        }
+        let unknown = || Text::new("package_search も package_list も使えません。", "neither package_search nor package_list can be used");
+        Err(Stop::Broken(refused.unwrap_or_else(unknown)))
+    }
+
+    /// Reads `package_search`, once more when records came or went meanwhile.
+    async fn search(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+        let filter = match self.organization.filter(|_| self.dialect.filters) {
+            Some(wanted) => Some(self.filter(path, wanted).await?),
+            None => None,
+        };
+        let fq = filter.as_ref().map(|filter| filter.fq.as_str());
+        let mut doubt = None;
+        for round in 1..=ROUNDS_MAX {
+            match self.pages(path, fq, round == 1, vocabulary, run).await? {
+                Round::Whole => {
+                    if let Some(guessed) = filter.as_ref().and_then(|filter| filter.guessed).filter(|_| run.passed() == 0) {
+                        self.require_organization(path, guessed).await?;
+                    }
+                    // A record that went after it was met is absent next time; that all were met is settled.
+                    return Ok(End { reported: Some(run.passed()), doubt: None });
+                }
+                Round::Shifted(cause) => doubt = Some(cause),
+                Round::Doubtful(cause) => return Ok(End::doubtful(cause)),
+            }
+            // Then another round settles nothing.
+            if run.has_nameless() {
+                break;
+            }
+        }
+        Ok(End { reported: None, doubt })
+    }
+
+    /// Reads all pages of `package_search` once.
+    pub(crate) async fn pages(
+        &self,
+        path: &str,
+        fq: Option<&str>,
+        is_first: bool,
+        vocabulary: &Vocabulary,
+        run: &mut Run,
+    ) -> Result<Round, Refusal> {
+        let mut pages = Pages::new(self.client.settings().pages_max);
+        // Of this round; what the run has met says nothing about its pages.
+        let (mut seen, mut nameless) = (HashSet::new(), 0);
+        let mut start = 0;
+        loop {
+            let place = format!("package_search, start={start}");
+            let (count, packages) = match self.search_page(path, fq, start, ROWS).await {
+                Err(error) if start == 0 && is_first && error.is_elsewhere() => return Err(Refusal::Elsewhere(error.at(&place))),
+                other => other.map_err(|error| error.at(&place))?,
+            };
+            if count.is_none() && pages.reported().is_some() {
+                return Err(Text::new(
+                    format!("{place}: 応答に件数 count がないため、全件を読めたか確認できません。"),
+                    format!("{place}: the answer has no count, so it cannot be told whether all was read"),
+                )
+                .into());
+            }
+            if let Some(fell) = pages.count(count) {
+                return Ok(Round::Shifted(fell));
+            }
+            for (index, package) in packages.iter().enumerate() {
+                let position = format!("package_search #{}", start + index);
+                let converted = self.convert(package, !self.dialect.filters, vocabulary, &position);
+                match converted.id() {
+                    Some(id) => _ = seen.insert(id.to_owned()),
+                    None => nameless += 1,
+                }
+                // What failed is told once.
+                if is_first || !converted.id().is_some_and(|id| run.has_passed(id)) {
+                    run.take(converted).await?;
+                }
+            }
+            let met = seen.len() as u64 + nameless;
+            let place = format!("start={start}");
+            start += packages.len();
+            match pages.reported() {
+                Some(count) if start as u64 >= count => {
+                    return Ok(if met == count { Round::Whole } else { Round::Shifted(not_all(count, met)) });
+                }
+                // Without a count, an empty page is the end.
+                None if packages.is_empty() && start > 0 => return Ok(Round::Whole),
+                None if packages.is_empty() => {
+                    let software = self.dialect.software;
+                    return Err(Text::new(
+                        format!("package_search の応答に件数 count もデータセットもありません。{software} の URL か確認してください。"),
+                        format!("the answer of package_search has neither a count nor datasets; check that the URL is a {software} site"),
+                    )
+                    .into());
+                }
+                _ => {}
+            }
+            if let Some(doubt) = pages.turn(&place, packages.len(), met) {
+                return Ok(Round::Doubtful(doubt));
+            }
+        }
+    }
+
+    /// One page of `package_search`: the source's count of all records, where it gives one, and those of the page.
+    pub(crate) async fn search_page(
+        &self,
+        path: &str,
+        fq: Option<&str>,
+        start: usize,
+        rows: usize,
+    ) -> Result<(Option<u64>, Vec<Value>), JsonError> {
+        let (rows, start) = (rows.to_string(), start.to_string());
+        let mut query = vec![("rows", rows.as_str()), ("start", start.as_str())];
+        query.extend(self.dialect.search);
+        query.extend(fq.map(|fq| ("fq", fq)));
+        let mut result = self.call(path, "package_search", &query).await?;
+        let count = result.as_object().and_then(|result| json::count(result, "count"));
+        match result.get_mut("results").map(Value::take).and_then(into_list) {
+            Some(packages) => Ok((count, packages)),
+            None => {
+                let software = self.dialect.software;
+                Err(JsonError::Answer(Text::new(
+                    format!("package_search の応答に results がありません。{software} の URL か確認してください。"),
+                    format!("the answer of package_search has no results; check that the URL is a {software} site"),
+                )))
+            }
+        }
+    }
+
+    /// The filter for the datasets of an organization, which may be named by its name, id or title.
+    async fn filter<'w>(&self, path: &str, wanted: &'w str) -> Result<Filter<'w>, Text> {
+        if is_uuid(wanted) {
+            return Ok(Filter { fq: format!("owner_org:{}", quoted(wanted)), guessed: Some(wanted) });
+        }
+        let by_name = |name: &str| format!("organization:{}", quoted(name));
+        if is_slug(wanted) {
+            return Ok(Filter { fq: by_name(wanted), guessed: Some(wanted) });
+        }
+        // However many are asked for, servers give 25 with all fields or as many as they like.
+        let mut seen = HashSet::new();
+        for _ in 0..self.client.settings().pages_max {
+            let offset = seen.len().to_string();
+            let query = [("all_fields", "true"), ("limit", "1000"), ("offset", offset.as_str())];
+            let organizations = match self.call(path, "organization_list", &query).await {
+                Ok(result) => into_list(result).unwrap_or_default(),
+                // Portals that hide the list still may know the name.
+                Err(_) => return Ok(Filter { fq: by_name(wanted), guessed: Some(wanted) }),
+            };
+            let seen_before = seen.len();
+            for organization in organizations.iter().filter_map(Value::as_object) {
+                let name = text(organization, "name");
+                if !name.is_empty() && goes_by(organization, wanted) {
+                    return Ok(Filter { fq: by_name(&name), guessed: None });
+                }
+                seen.insert(name);
+            }
+            if seen.len() == seen_before {
+                break;
+            }
+        }
+        Err(no_organization(wanted))
+    }
+
+    /// Nothing was found: either there is nothing, or the organization was misspelled or renamed, and then nothing may be withdrawn.
+    async fn require_organization(&self, path: &str, wanted: &str) -> Result<(), Text> {
+        match self.call(path, "organization_show", &[("id", wanted)]).await {
+            Err(JsonError::Fetch(error)) if error.status() == Some(404) => Err(no_organization(wanted)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads `current_package_list_with_resources`: everything, in pages that are not counted.
+    async fn whole(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        const ACTION: &str = "current_package_list_with_resources";
+        let mut pages = Pages::new(self.client.settings().pages_max);
+        let mut start = 0;
+        loop {
+            let (limit, offset) = (ROWS.to_string(), start.to_string());
+            let place = format!("{ACTION}, offset={offset}");
+            let query = [("limit", limit.as_str()), ("offset", offset.as_str())];
+            let result = self.call(path, ACTION, &query).await.map_err(|error| error.at(&place))?;
+            let Some(packages) = listed(&result) else {
+                return Err(Text::new(format!("{place}: 応答が一覧ではありません。"), format!("{place}: the answer is no list")).into());
+            };
+            for (index, package) in packages.iter().enumerate() {
+                let position = format!("{ACTION} #{}", start + index);
+                run.take(self.convert(package, true, vocabulary, &position)).await?;
+            }
+            // Old versions know neither limit nor offset and give everything at once.
+            if packages.is_empty() || packages.len() > ROWS {
+                return Ok(End { reported: None, doubt: None });
+            }
+            if let Some(doubt) = pages.turn(&place, packages.len(), run.passed()) {
+                return Ok(End::doubtful(doubt));
+            }
+            start += packages.len();
+        }
+    }
+
+    /// The entries of `package_list`, each once: names, or what the software gives in their place.
+    pub(crate) async fn names(&self, path: &str) -> Result<Vec<String>, JsonError> {
+        let result = self.call(path, "package_list", &[]).await?;
+        let Some(entries) = listed(&result) else {
+            let software = self.dialect.software;
+            return Err(JsonError::Answer(Text::new(
+                format!("package_list の応答が一覧ではありません。{software} の URL か確認してください。"),
+                format!("the answer of package_list is no list; check that the URL is a {software} site"),
+            )));
+        };
+        let name = |entry: &Value| match entry.as_object() {
+            Some(entry) => or(text(entry, "id"), || text(entry, "name")),
+            None => json::plain(entry),
+        };
+        let mut seen = HashSet::new();
+        Ok(entries.into_iter().map(name).filter(|name| !name.is_empty() && seen.insert(name.clone())).collect())
+    }
+
+    /// One `package_show` for each name; records met before are not asked for again.
+    pub(crate) async fn show_all(&self, path: &str, names: &[String], vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        let mut by_path = false;
+        let mut refusals = 0;
+        for name in names {
+            let id = (self.dialect.listed_id)(name);
+            if id.as_deref().is_some_and(|id| run.has_passed(id)) {
+                continue;
+            }
+            match self.show(path, name, &mut by_path).await {
+                Ok(package) => {
+                    refusals = 0;
+                    run.take(self.convert(&package, true, vocabulary, name)).await?;
+                }
+                Err(error) => {
+                    let cause = error.at(&format!("package_show {name}"));
+                    refusals += 1;
+                    if refusals >= SHOW_REFUSALS_MAX {
+                        return Err(Stop::Broken(cause));
+                    }
+                    run.send(Err(RecordFailure { remote_id: id, position: name.to_owned(), cause, raw: None })).await?;
+                }
+            }
+        }
+        Ok(End { reported: None, doubt: None })
+    }
+
+    async fn show(&self, path: &str, name: &str, by_path: &mut bool) -> Result<Value, JsonError> {
+        if !*by_path {
+            match self.call(path, "package_show", &[("id", name)]).await {
+                Err(error) if self.dialect.shows_by_path && error.is_elsewhere() => {
+                    let package = self.call(path, &format!("package_show/{name}"), &[]).await.map_err(|_| error)?;
+                    *by_path = true;
+                    return Ok(package);
+                }
+                other => return other,
+            }
+        }
+        self.call(path, &format!("package_show/{name}"), &[]).await
     }
 
     /// Calls an action and gives its `result`.
-    async fn call(&self, action: &str, query: &[(&str, &str)]) -> Result<Value, ActionError> {
+    async fn call(&self, path: &str, action: &str, query: &[(&str, &str)]) -> Result<Value, JsonError> {
+        let software = self.dialect.software;
         let mut url = self.base.clone();
-        url.set_path(&format!("{}api/3/action/{action}", self.base.path()));
+        url.set_path(&format!("{}{path}{action}", self.base.path()));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let fetched = self.client.get(url.as_str(), ACCEPT).await.map_err(ActionError::Fetch)?;
-        if fetched.is_html() {
-            return Err(ActionError::Answer(Text::new(
-                "JSON ではなく Web ページ（HTML）が返りました。CKAN の URL か、メンテナンス中でないか確認してください。",
-                "a web page (HTML) came instead of JSON; check that the URL is a CKAN site and not under maintenance",
-            )));
-        }
-        let mut answer: Value = serde_json::from_slice(&fetched.body).map_err(|error| {
-            let detail: String = error.to_string().chars().take(200).collect();
-            ActionError::Answer(Text::new(
-                format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
-                format!("the answer is not whole JSON: {detail}; try again later"),
-            ))
-        })?;
-        if answer.get("success").and_then(Value::as_bool) != Some(true) {
+        let mut answer = json::get(self.client, url.as_str(), software).await?;
+        if !answer.get("success").is_some_and(truthy) {
             let error = answer.get("error");
             let message = error
                 .and_then(|error| error.get("message"))
                 .or(error)
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             let message: String = message.unwrap_or_default().chars().take(200).collect();
-            return Err(ActionError::Answer(Text::new(
-                format!("CKAN がエラー（success: false）を返しました。{message}"),
-                format!("CKAN answered success: false. {message}"),
+            return Err(JsonError::Answer(Text::new(
+                format!("{software} がエラー（success: false）を返しました。{message}"),
+                format!("{software} answered success: false. {message}"),
             )));
         }
         Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())
     }
 
-    fn convert(&self, package: &Value, vocabulary: &Vocabulary, position: &str) -> Converted {
-        let id = package.get("id").and_then(Value::as_str).map(str::trim).filter(|id| !id.is_empty());
-        let failure = |ja: &str, en: &str| {
-            let failure = RecordFailure {
-                remote_id: id.map(str::to_owned),
-                position: position.to_owned(),
-                cause: Text::new(format!("{position}: {ja}"), format!("{position}: {en}")),
-                raw: Some(package.to_string()),
-            };
-            Converted::Record(Box::new(Err(failure)))
+    /// `picks`: whether other organizations' records are passed over here, because the server gave them too.
+    fn convert(&self, package: &Value, picks: bool, vocabulary: &Vocabulary, position: &str) -> Converted {
+        let id = package.get("id").map(json::plain).filter(|id| !id.is_empty());
+        let Some(given) = package.as_object() else {
+            let (ja, en) = ("レコードが JSON オブジェクトではありません。", "the record is not a JSON object");
+            return Converted::failure(None, position, package, ja, en);
         };
-        let Some(fields) = package.as_object() else {
-            return failure("レコードが JSON オブジェクトではありません。", "the record is not a JSON object");
-        };
-        let Some(id) = id else {
+        let translated = (self.dialect.in_ckan_words)(given, &self.base);
+        let fields = translated.as_ref().unwrap_or(given);
+        let id = translated.as_ref().and_then(|fields| some(text(fields, "id"))).or(id);
+        let failure = |ja: &str, en: &str| Converted::failure(id.as_deref(), position, package, ja, en);
+        let Some(remote_id) = &id else {
             return failure("レコードに id がありません。", "the record has no id");
         };
+        if picks && self.organization.is_some_and(|wanted| !belongs_to(fields, wanted)) {
+            return Converted::Other(remote_id.clone());
+        }
+        let state = text(fields, "state");
+        if state == "deleted" {
+            return Converted::Withdrawn(remote_id.clone(), Withdrawal::Deleted);
+        }
         let is_public = fields.get("private").is_none_or(|value| !truthy(value))
-            && fields.get("state").and_then(Value::as_str).is_none_or(|state| state == "active")
-            && !matches!(fields.get("type").and_then(Value::as_str), Some("harvest" | "showcase" | "application" | "issue"));
+            && (state.is_empty() || state == "active")
+            && !matches!(text(fields, "type").as_str(), "harvest" | "showcase" | "application" | "issue");
         if !is_public {
-            return Converted::NotPublic(id.to_owned());
+            return Converted::Withdrawn(remote_id.clone(), Withdrawal::Private);
         }
         for (field, is_expected) in [
-            ("resources", fields.get("resources").is_none_or(|value| value.is_array() || value.is_null())),
+            ("resources", fields.get("resources").is_none_or(|value| listed(value).is_some() || value.is_null())),
             ("title", fields.get("title").is_none_or(|value| value.is_string() || value.is_null() || value.is_object())),
         ] {
             if !is_expected {
                 return failure(&format!("{field} の形式が正しくありません。"), &format!("{field} is not of the expected type"));
             }
         }
-        let name = text(fields, "name");
-        let remote_url = usable_url(&format!("{}dataset/{}", self.base, if name.is_empty() { id } else { &name }), None);
+        let remote_url = usable_url(&(self.dialect.page)(&self.base, remote_id, fields), None);
         let record = self.package(fields, vocabulary);
-        let title_missing = record.draft.title.is_empty();
-        if title_missing {
+        if record.draft.title.is_empty() {
             return failure("タイトル title がありません。", "the record has no title");
         }
-        Converted::Record(Box::new(record.finish(id.to_owned(), remote_url, position, package.to_string())))
+        // A portal that is set up anew gives new ids; the names in its addresses stay.
+        let finished = record.finish(remote_id.clone(), remote_url, position, package.to_string());
+        Converted::Record(Box::new(finished.map(|record| HarvestedRecord { alternate_id: some(text(fields, "name")), ..record })))
     }
 
-    fn package<'v>(&self, fields: &Map<String, Value>, vocabulary: &'v Vocabulary) -> Record<'v> {
+    fn package<'v>(&self, fields: &Fields, vocabulary: &'v Vocabulary) -> Record<'v> {
         let mut record = Record::new(vocabulary);
         let mut rest = extras(fields);
         let mut take = |keys: &[&str]| keys.iter().find_map(|key| rest.remove(*key)).unwrap_or_default();
@@ -320,7 +505,7 @@ impl<'a> Site<'a> {
         if let Some(words) = fields.get("keywords_translated").and_then(|value| value.get("ja")).and_then(Value::as_array) {
             words.iter().filter_map(Value::as_str).for_each(|word| record.keyword(word));
         }
-        for group in array(fields, "groups").iter().filter_map(Value::as_object) {
+        for group in array(fields, "groups").into_iter().filter_map(Value::as_object) {
             let (title, display_name, name) = (text(group, "title"), text(group, "display_name"), text(group, "name"));
             record.theme(&[&title, &display_name, &name]);
         }
@@ -337,39 +522,40 @@ impl<'a> Site<'a> {
         // The words rather than CKAN's key for them.
         record.draft.licence_text = licence_text.map(|all| or(text(fields, "license_title"), || all));
 
-        let url = text(fields, "url");
+        let page = take(&["landingPage", "landing_page"]);
+        let url = or(text(fields, "url"), || page);
         record.draft.landing_page = record.address("landing_page", &url, Some(&self.base), None);
         record.draft.creator = some(text(fields, "author"));
         record.draft.contact_point = contact_point(fields, &mut take);
         record.draft.version = some(text(fields, "version"));
-        record.frequency(&take(&["frequency", "accrual_periodicity", "accrualPeriodicity", "update_frequency", "更新頻度"]));
-        let issued = take(&["issued", "公開日"]);
-        record.draft.issued = record.moment("issued", &issued).or_else(|| utc_moment(&text(fields, "metadata_created"))).map(jst_day);
+        record.frequency(&take(&[
+            "frequency",
+            "frequency_of_update",
+            "accrual_periodicity",
+            "accrualPeriodicity",
+            "update_frequency",
+            "更新頻度",
+        ]));
+        let issued = take(&["issued", "release_date", "公開日"]);
+        record.draft.issued = record.moment("issued", &issued).or_else(|| self.moment(&text(fields, "metadata_created"))).map(jst_day);
         let modified = take(&["modified", "last_updated"]);
-        record.draft.modified = record.moment("modified", &modified).or_else(|| utc_moment(&text(fields, "metadata_modified")));
+        record.draft.modified = record.moment("modified", &modified).or_else(|| self.moment(&text(fields, "metadata_modified")));
         let spatial = take(&["spatial"]);
         let label = take(&["spatial_text", "spatial_label", "対象地域"]);
-        if !spatial.is_empty() || !label.is_empty() {
-            let bbox = bounding_box(&spatial);
-            let label = some(label).or_else(|| some(spatial).filter(|text| bbox.is_none() && !text.starts_with(['{', '['])));
-            record.draft.spatial = Some(Spatial { label, area_codes: Vec::new(), bbox }).filter(|spatial| *spatial != Spatial::default());
-        }
+        let labels: Vec<String> = array(fields, "spatial_labels").into_iter().map(json::plain).chain(some(label)).collect();
+        record.spatial(&spatial, &labels);
         let (start, end) = (take(&["temporal_start"]), take(&["temporal_end"]));
-        let temporal = Temporal { start: day(&start), end: day(&end) };
-        let in_order = !matches!((temporal.start, temporal.end), (Some(start), Some(end)) if end < start);
-        if temporal != Temporal::default() && in_order {
-            record.draft.temporal = Some(temporal);
-        } else {
-            record.extra("temporal_start", &start);
-            record.extra("temporal_end", &end);
+        let words = take(&["temporal", "temporal_coverage", "対象期間"]);
+        record.temporal(&start, &end);
+        if record.draft.temporal.is_none() {
+            record.draft.temporal = parse_period(&words).filter(|_| start.is_empty() && end.is_empty());
+        }
+        if record.draft.temporal.is_none() {
+            record.extra("temporal", &words);
         }
         let language = take(&["language"]);
         for word in language.split([',', '[', ']', '"', ' ', '{', '}']).filter(|word| !word.is_empty()) {
-            match language_code(word) {
-                Some(code) if !record.draft.language.contains(&code) => record.draft.language.push(code),
-                Some(_) => {}
-                None => record.extra("language", &language),
-            }
+            record.language(word);
         }
         let conforms_to = take(&["conforms_to", "conformsTo"]);
         record.draft.conforms_to = serde_json::from_str(&conforms_to).unwrap_or_else(|_| some(conforms_to).into_iter().collect());
@@ -399,10 +585,16 @@ impl<'a> Site<'a> {
             );
         }
         record.draft.distributions = Some(distributions);
+        record.lift_licence();
         record
     }
 
-    fn resource(&self, fields: &Map<String, Value>, record: &mut Record<'_>) -> DistributionDraft {
+    /// A time the software keeps itself.
+    fn moment(&self, text: &str) -> Option<DateTime<Utc>> {
+        if self.dialect.naive_is_utc { utc_moment(text) } else { parse_moment(text) }
+    }
+
+    fn resource(&self, fields: &Fields, record: &mut Record<'_>) -> DistributionDraft {
         let mut extras = BTreeMap::new();
         let (name, name_en) = translated(fields, "name");
         let url = text(fields, "url");
@@ -413,7 +605,12 @@ impl<'a> Site<'a> {
         let is_page = matches!(format.as_deref(), Some("HTML" | "API" | "WEB" | "LINK" | "URL" | "WMS" | "WFS" | "WMTS"));
         let (access_url, download_url) =
             if is_page { (address, None) } else { (some(text(fields, "access_url")).and_then(|url| usable_url(&url, None)), address) };
-        let licence = record.licence(&[&text(fields, "license"), &text(fields, "license_id"), &text(fields, "resource_license_id")]);
+        let licence = record.licence(&[
+            &text(fields, "license"),
+            &text(fields, "license_url"),
+            &text(fields, "license_id"),
+            &text(fields, "resource_license_id"),
+        ]);
         if let Some(words) = licence.1 {
             extras.insert("licence_text".to_owned(), words);
         }
@@ -432,8 +629,8 @@ impl<'a> Site<'a> {
             access_url,
             download_url,
             byte_size: whole_number(fields.get("size").or_else(|| fields.get("byte_size"))),
-            issued: utc_moment(&text(fields, "created")).map(jst_day),
-            modified: [text(fields, "last_modified"), text(fields, "metadata_modified")].iter().find_map(|text| utc_moment(text)),
+            issued: self.moment(&text(fields, "created")).map(jst_day),
+            modified: [text(fields, "last_modified"), text(fields, "metadata_modified")].iter().find_map(|text| self.moment(text)),
             language: language_code(&text(fields, "language")).into_iter().collect(),
             conforms_to: Vec::new(),
             identifier: some(text(fields, "id")),
@@ -442,7 +639,7 @@ impl<'a> Site<'a> {
     }
 }
 
-fn contact_point(fields: &Map<String, Value>, take: &mut impl FnMut(&[&str]) -> String) -> Option<ContactPoint> {
+fn contact_point(fields: &Fields, take: &mut impl FnMut(&[&str]) -> String) -> Option<ContactPoint> {
     let (contact_name, contact_email) = (take(&["contact_name"]), take(&["contact_email"]));
     let telephone = some(take(&["contact_phone", "maintainer_phone", "contact_telephone"]));
     let url = some(take(&["contact_uri", "contact_url"])).and_then(|url| usable_url(&url, None));
@@ -489,17 +686,21 @@ const KNOWN_FIELDS: &[&str] = &[
     "title_translated",
     "notes_translated",
     "keywords_translated",
+    "spatial_labels",
+    "organizations",
     "tag_string",
     "tracking_summary",
     "plugin_data",
     "resource_count",
     "view_count",
+    "download_count",
+    "access_count",
     "downloads",
     "total_downloads",
 ];
 
 /// Values outside CKAN's own fields, by key: its `extras` and what extensions put at the top.
-fn extras(fields: &Map<String, Value>) -> BTreeMap<String, String> {
+fn extras(fields: &Fields) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (key, value) in fields.iter().filter(|(key, _)| !KNOWN_FIELDS.contains(&key.as_str())) {
         let value = match value {
@@ -528,7 +729,7 @@ fn extras(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 }
 
 /// Japanese and English of a field that may have a `…_translated` twin (ckanext-fluent) or be an object by language itself.
-fn translated(fields: &Map<String, Value>, key: &str) -> (String, Option<String>) {
+fn translated(fields: &Fields, key: &str) -> (String, Option<String>) {
     let plain = text(fields, key);
     let by_language = fields.get(&format!("{key}_translated")).or_else(|| fields.get(key)).and_then(Value::as_object);
     let of = |code: &str| by_language.and_then(|map| some(text(map, code)));
@@ -536,56 +737,50 @@ fn translated(fields: &Map<String, Value>, key: &str) -> (String, Option<String>
     (japanese.unwrap_or_default(), of("en"))
 }
 
-/// CKAN keeps its own times in UTC and sends them without a zone.
-fn utc_moment(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
-    let has_zone = text.ends_with('Z') || text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-    if text.len() > 10 && !has_zone {
-        minato_catalog::parse_moment(&format!("{}Z", text.replacen(' ', "T", 1)))
-    } else {
-        minato_catalog::parse_moment(text)
+/// A filter of the search for an organization's datasets.
+struct Filter<'w> {
+    fq: String,
+    /// The organization, where nobody has said yet that it is there.
+    guessed: Option<&'w str>,
+}
+
+fn no_organization(wanted: &str) -> Text {
+    Text::new(
+        format!("取り込み元に組織「{wanted}」がありません。名前（URL に出る英数字）を確認してください。"),
+        format!("the source has no organization `{wanted}`; check its name (the one in addresses)"),
+    )
+}
+
+/// Whether a package is of an organization, by any of its names.
+fn belongs_to(package: &Fields, wanted: &str) -> bool {
+    let organizations = json::items(package, "organization").iter().chain(array(package, "organizations")).filter_map(Value::as_object);
+    text(package, "owner_org") == wanted || organizations.into_iter().any(|organization| goes_by(organization, wanted))
+}
+
+fn goes_by(organization: &Fields, wanted: &str) -> bool {
+    ["name", "id", "title", "display_name"].iter().any(|key| text(organization, key) == wanted)
+}
+
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// The items of a list in a package.
+fn array<'f>(fields: &'f Fields, key: &str) -> Vec<&'f Value> {
+    fields.get(key).and_then(listed).unwrap_or_default()
+}
+
+fn into_list(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(list) => Some(list),
+        other => listed(&other).map(|list| list.into_iter().cloned().collect()),
     }
 }
 
-fn day(text: &str) -> Option<chrono::NaiveDate> {
-    minato_catalog::parse_moment(text).map(jst_day).or_else(|| parse_day(text))
-}
-
-fn whole_number(value: Option<&Value>) -> Option<i64> {
-    let number = match value? {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
-        Value::String(text) => text.trim().replace(',', "").parse().ok(),
-        _ => None,
-    };
-    number.filter(|number| *number >= 0)
-}
-
-fn text(fields: &Map<String, Value>, key: &str) -> String {
-    match fields.get(key) {
-        Some(Value::String(text)) => text.trim().to_owned(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-fn array<'f>(fields: &'f Map<String, Value>, key: &str) -> &'f [Value] {
-    fields.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn some(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-fn or(text: String, otherwise: impl FnOnce() -> String) -> String {
-    if text.is_empty() { otherwise() } else { text }
-}
-
-fn clip(text: &str, limit: usize) -> String {
-    text.chars().take(limit).collect()
-}
-
-fn truthy(value: &Value) -> bool {
-    value.as_bool().unwrap_or(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+/// A value in Solr's query syntax.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]
@@ -605,17 +800,9 @@ mod tests {
             ("https://data.example.jp/api", "https://data.example.jp/"),
             ("https://data.example.jp/dataset?page=1", "https://data.example.jp/"),
         ] {
-            assert_eq!(Site::new(url, &client).ok().unwrap().base.as_str(), base, "{url}");
+            assert_eq!(Site::new(&CKAN, url, None, &client).ok().unwrap().base.as_str(), base, "{url}");
         }
-        assert!(Site::new("ftp://example.jp/", &client).is_err());
-    }
-
-    #[test]
-    fn naive_times_are_utc() {
-        assert_eq!(utc_moment("2024-03-31T15:00:00.123456").unwrap().to_rfc3339(), "2024-03-31T15:00:00.123456+00:00");
-        assert_eq!(utc_moment("2024-03-31T15:00:00+09:00").unwrap().to_rfc3339(), "2024-03-31T06:00:00+00:00");
-        assert_eq!(utc_moment("2024-03-31").map(jst_day), parse_day("2024-03-31"));
-        assert_eq!(utc_moment(""), None);
+        assert!(Site::new(&CKAN, "ftp://example.jp/", None, &client).is_err());
     }
 
     #[test]

@@ -8,13 +8,21 @@ use std::time::Duration;
 
 use chrono::Utc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LINK, LOCATION, RANGE, RETRY_AFTER,
+};
+use reqwest::{Method, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 use url::{Host, Url};
 
+pub use self::body::{Answer, Downloaded, Fetched, Probe, Spooled};
+use self::body::{Hashing, Nothing, Sink, Spool};
 use crate::address::{AllowAddress, may_connect};
 use crate::error::Error;
+
+mod body;
 
 /// How the client behaves; read once, when it is made.
 #[derive(Debug, Clone)]
@@ -31,8 +39,10 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Longest silence while reading. Default: 30 s.
     pub read_timeout: Duration,
-    /// Longest time for one attempt. Default: 10 min.
+    /// Longest time for one attempt, its body included: a body that drips is cut off. Default: 10 min.
     pub request_timeout: Duration,
+    /// Longest time for one request with all its attempts, redirects and waits. Default: 1 h.
+    pub total_timeout: Duration,
     /// Attempts for one request, the first included. Default: 4.
     pub attempts_max: u32,
     /// Wait before the second attempt; doubled for each further one. Default: 1 s.
@@ -41,6 +51,8 @@ pub struct ClientSettings {
     pub retry_delay_max: Duration,
     /// Least time between requests to one host; hosts in `allow_addresses` and `localhost` are not paced. Default: 200 ms.
     pub host_interval: Duration,
+    /// Requests to one host at the same time; as with the pace, not for hosts in `allow_addresses`. Default: 2.
+    pub host_connections_max: usize,
     /// Pages read of one listing. Default: 10,000.
     pub pages_max: usize,
 }
@@ -55,38 +67,14 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(600),
+            total_timeout: Duration::from_secs(3_600),
             attempts_max: 4,
             retry_delay: Duration::from_secs(1),
             retry_delay_max: Duration::from_secs(60),
             host_interval: Duration::from_millis(200),
+            host_connections_max: 2,
             pages_max: 10_000,
         }
-    }
-}
-
-/// A fetched file.
-#[derive(Debug, Clone)]
-pub struct Fetched {
-    /// Where it was found, after redirects.
-    pub url: Url,
-    /// The `Content-Type` header.
-    pub content_type: Option<String>,
-    /// The bytes, decompressed.
-    pub body: Vec<u8>,
-}
-
-impl Fetched {
-    /// Whether it is a web page, by its type or its beginning; error pages and logins come in place of data.
-    pub fn is_html(&self) -> bool {
-        let media_type = self.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let start = &self.body[..self.body.len().min(512)];
-        let start = String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-        let begins_so = start.starts_with("<!doctype html") || start.starts_with("<html");
-        // A type alone is no proof: servers send CSV and JSON as text/html.
-        begins_so
-            || (matches!(media_type.as_str(), "text/html" | "application/xhtml+xml")
-                && start.starts_with('<')
-                && !start.starts_with("<?xml"))
     }
 }
 
@@ -102,7 +90,14 @@ struct Inner {
     /// A connection's resolver is not told the port, so each port with an exception of its own has its own client.
     by_port: HashMap<u16, reqwest::Client>,
     other_ports: reqwest::Client,
-    next_request: Mutex<HashMap<String, Instant>>,
+    hosts: Mutex<HashMap<String, Turn>>,
+}
+
+/// When a host may be asked again, and by how many.
+#[derive(Debug)]
+struct Turn {
+    next: Instant,
+    connections: Arc<Semaphore>,
 }
 
 /// Hosts whose pace is remembered; forgotten ones start anew.
@@ -120,7 +115,7 @@ impl Client {
             }
         }
         let other_ports = build(&settings, None)?;
-        Ok(Client { inner: Arc::new(Inner { settings, by_port, other_ports, next_request: Mutex::default() }) })
+        Ok(Client { inner: Arc::new(Inner { settings, by_port, other_ports, hosts: Mutex::default() }) })
     }
 
     /// The settings it was made with.
@@ -128,14 +123,91 @@ impl Client {
         &self.inner.settings
     }
 
-    /// Fetches a file. Redirects are followed and transient faults retried; any final status but 2xx is an error.
+    /// Fetches a file into memory. Redirects are followed and transient faults retried; any final status but 2xx is an error.
     pub async fn get(&self, url: &str, accept: &str) -> Result<Fetched, Error> {
+        let mut body = Vec::new();
+        let head = self.exchange(url, &Ask::get(accept), &mut body).await?;
+        Ok(Fetched { url: head.url, content_type: head.content_type, next: head.next, body })
+    }
+
+    /// Like [`get`](Client::get), but the body goes to a temporary file: a listing of 200 MB is never in memory.
+    pub async fn spool(&self, url: &str, accept: &str) -> Result<Spooled, Error> {
+        let mut spool = Spool::new().map_err(|source| Error::Storing { source })?;
+        let head = self.exchange(url, &Ask::get(accept), &mut spool).await?;
+        spool.finish(head).map_err(|source| Error::Storing { source })
+    }
+
+    /// Like [`spool`](Client::spool), unless the file is the one that `request` knows already.
+    pub async fn fetch(&self, url: &str, request: &Request<'_>) -> Result<Answer, Error> {
+        let mut spool = Spool::new().map_err(|source| Error::Storing { source })?;
+        let mut ask = Ask::get(request.accept);
+        ask.headers.extend(request.etag.map(|tag| (IF_NONE_MATCH, tag)));
+        ask.headers.extend(request.last_modified.map(|date| (IF_MODIFIED_SINCE, date)));
+        ask.conditional = request.etag.is_some() || request.last_modified.is_some();
+        let head = self.exchange(url, &ask, &mut spool).await?;
+        if head.status == StatusCode::NOT_MODIFIED {
+            return Ok(Answer::NotModified);
+        }
+        spool.finish(head).map(|spooled| Answer::Changed(Box::new(spooled))).map_err(|source| Error::Storing { source })
+    }
+
+    /// Streams a file of at most `limit` bytes to a writer. After an error the writer may hold a part of it: once bytes were written
+    /// there is no further attempt.
+    pub async fn download(&self, url: &str, writer: &mut (dyn std::io::Write + Send), limit: u64) -> Result<Downloaded, Error> {
+        let mut hashing = Hashing::new(writer);
+        let ask = Ask { limit: Some(limit), ..Ask::get("*/*") };
+        let head = self.exchange(url, &ask, &mut hashing).await?;
+        hashing.finish(head).map_err(|source| Error::Storing { source })
+    }
+
+    /// Looks what a link leads to without fetching it: by `HEAD`, and where that is refused by the first byte. A final status such as
+    /// 404 is an answer here; one that may pass (429, 5xx) is an error after all attempts.
+    pub async fn probe(&self, url: &str) -> Result<Probe, Error> {
+        let ask = Ask { method: Method::HEAD, any_status: true, headers: vec![(ACCEPT_ENCODING, "identity")], ..Ask::get("*/*") };
+        let refused = match self.exchange(url, &ask, &mut Nothing).await {
+            Ok(head) => matches!(head.status.as_u16(), 400 | 403 | 404 | 405 | 406 | 501).then_some(()).ok_or(head),
+            // Who asks for fewer requests is not asked another way.
+            Err(error) if error.status() == Some(429) => return Err(error),
+            Err(Error::Connection { .. } | Error::Timeout { .. } | Error::Status { .. }) => Ok(()),
+            Err(error) => return Err(error),
+        };
+        let head = match refused {
+            Err(head) => head,
+            Ok(()) => {
+                let ask = Ask { method: Method::GET, headers: vec![(ACCEPT_ENCODING, "identity"), (RANGE, "bytes=0-0")], ..ask };
+                self.exchange(url, &ask, &mut Nothing).await?
+            }
+        };
+        let status = match head.status.as_u16() {
+            206 => 200,
+            // Nothing has no first byte.
+            416 if head.whole_length == Some(0) => 200,
+            status => status,
+        };
+        Ok(Probe {
+            url: head.url,
+            status,
+            content_type: head.content_type,
+            length: head.whole_length,
+            etag: head.etag,
+            last_modified: head.last_modified,
+            foreign_redirects: head.foreign_redirects,
+        })
+    }
+
+    /// One request with its further attempts.
+    async fn exchange(&self, url: &str, ask: &Ask<'_>, sink: &mut dyn Sink) -> Result<Head, Error> {
         let start = Url::parse(url.trim()).map_err(|_| Error::InvalidUrl { url: clip(url) })?;
+        let limit = self.inner.settings.total_timeout;
+        tokio::time::timeout(limit, self.attempts(&start, ask, sink)).await.unwrap_or_else(|_| Err(Error::Timeout { url: shown(&start) }))
+    }
+
+    async fn attempts(&self, start: &Url, ask: &Ask<'_>, sink: &mut dyn Sink) -> Result<Head, Error> {
         let settings = &self.inner.settings;
         let mut attempt = 1;
         loop {
-            let failure = match self.attempt(&start, accept).await {
-                Ok(fetched) => return Ok(fetched),
+            let failure = match self.attempt(start, ask, sink).await {
+                Ok(head) => return Ok(head),
                 Err(failure) => failure,
             };
             let backoff = settings.retry_delay.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(settings.retry_delay_max);
@@ -143,7 +215,10 @@ impl Client {
             if !is_transient(&failure.error) || attempt >= settings.attempts_max || delay > settings.retry_delay_max {
                 return Err(failure.error);
             }
-            tracing::debug!(url = %shown(&start), attempt, error = %failure.error, "request is retried");
+            if !sink.restart().map_err(|source| Error::Storing { source })? {
+                return Err(failure.error);
+            }
+            tracing::debug!(url = %shown(start), attempt, error = %failure.error, "request is retried");
             sleep(delay).await;
             attempt += 1;
         }
@@ -153,7 +228,7 @@ impl Client {
     pub async fn post_json(&self, url: &str, body: &serde_json::Value) -> Result<(), Error> {
         let url = Url::parse(url.trim()).map_err(|_| Error::InvalidUrl { url: clip(url) })?;
         self.check_literal_address(&url)?;
-        self.wait_for_turn(&url).await;
+        let _connection = self.wait_for_turn(&url).await;
         let port = url.port_or_known_default().unwrap_or(0);
         let client = self.inner.by_port.get(&port).unwrap_or(&self.inner.other_ports);
         let response = client.post(url.clone()).json(body).send().await.map_err(|error| request_error(&url, error))?;
@@ -163,25 +238,39 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, start: &Url, accept: &str) -> Result<Fetched, Failure> {
+    async fn attempt(&self, start: &Url, ask: &Ask<'_>, sink: &mut dyn Sink) -> Result<Head, Failure> {
         let settings = &self.inner.settings;
         let mut url = start.clone();
+        let mut foreign_redirects = 0;
         for _ in 0..=settings.redirects_max {
             self.check_literal_address(&url)?;
-            self.wait_for_turn(&url).await;
+            let _connection = self.wait_for_turn(&url).await;
             let port = url.port_or_known_default().unwrap_or(0);
             let client = self.inner.by_port.get(&port).unwrap_or(&self.inner.other_ports);
-            let response = client.get(url.clone()).header(ACCEPT, accept).send().await.map_err(|error| request_error(&url, error))?;
+            let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+            for (name, value) in &ask.headers {
+                request = request.header(name, *value);
+            }
+            let response = request.send().await.map_err(|error| request_error(&url, error))?;
             let status = response.status();
             if is_redirect(status) {
-                url = redirect_target(&url, &response)?;
+                let target = redirect_target(&url, &response)?;
+                foreign_redirects += u32::from(target.host() != url.host());
+                url = target;
                 continue;
             }
-            if !status.is_success() {
+            let is_answer = status.is_success()
+                || (ask.conditional && status == StatusCode::NOT_MODIFIED)
+                || (ask.any_status && !is_transient_status(status.as_u16()));
+            if !is_answer {
                 let error = Error::Status { url: shown(&url), status: status.as_u16() };
                 return Err(Failure { error, retry_after: retry_after(&response) });
             }
-            return self.read(url, response).await;
+            let head = Head::new(url, foreign_redirects, &response);
+            if ask.wants_body() && status.is_success() {
+                self.read(&head.url, response, ask, sink).await?;
+            }
+            return Ok(head);
         }
         Err(Error::TooManyRedirects { url: shown(start), limit: settings.redirects_max }.into())
     }
@@ -203,48 +292,161 @@ impl Client {
         Err(Error::RefusedAddress { host: url.host_str().unwrap_or_default().to_owned(), address })
     }
 
-    async fn wait_for_turn(&self, url: &Url) {
-        let interval = self.inner.settings.host_interval;
-        // A literal address that came this far and is not public is in the allowed ones.
-        let unpaced = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => !crate::address::is_public(address.into()),
-            Some(Host::Ipv6(address)) => !crate::address::is_public(address.into()),
-            None => true,
+    /// Waits until the host may be asked. What is given back holds one of its connections.
+    async fn wait_for_turn(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
+        let settings = &self.inner.settings;
+        let host = match url.host()? {
+            Host::Domain("localhost") => return None,
+            Host::Domain(name) => name.trim_end_matches('.').to_owned(),
+            // A literal address that came this far and is not public is in the allowed ones.
+            Host::Ipv4(address) if !crate::address::is_public(address.into()) => return None,
+            Host::Ipv6(address) if !crate::address::is_public(address.into()) => return None,
+            address => address.to_string(),
         };
-        if unpaced || interval.is_zero() {
-            return;
-        }
-        let turn = {
-            let mut next_request = self.inner.next_request.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = {
+            let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
-            if next_request.len() >= PACED_HOSTS_MAX {
-                next_request.retain(|_, next| *next > now);
+            if hosts.len() >= PACED_HOSTS_MAX {
+                hosts.retain(|_, turn| turn.next > now || Arc::strong_count(&turn.connections) > 1);
             }
-            let next = next_request.entry(url.host_str().unwrap_or_default().to_owned()).or_insert(now);
-            let turn = (*next).max(now);
-            *next = turn + interval;
-            turn
+            let new = || Turn { next: now, connections: Arc::new(Semaphore::new(settings.host_connections_max.max(1))) };
+            hosts.entry(host.clone()).or_insert_with(new).connections.clone()
         };
-        sleep_until(turn).await;
+        // It is never closed.
+        let connection = connections.acquire_owned().await.ok();
+        let next = {
+            let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            hosts.get_mut(&host).map_or(now, |turn| {
+                let next = turn.next.max(now);
+                turn.next = next + settings.host_interval;
+                next
+            })
+        };
+        sleep_until(next).await;
+        connection
     }
 
-    async fn read(&self, url: Url, mut response: Response) -> Result<Fetched, Failure> {
-        let limit = self.inner.settings.body_bytes_max;
-        let too_large = || Error::TooLarge { url: shown(&url), limit };
+    async fn read(&self, url: &Url, mut response: Response, ask: &Ask<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+        let limit = ask.limit.unwrap_or(self.inner.settings.body_bytes_max);
+        let too_large = || Error::TooLarge { url: shown(url), limit };
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(too_large().into());
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| request_error(&url, error))? {
-            if (body.len() + chunk.len()) as u64 > limit {
+        let mut length = 0;
+        // Pieces come decompressed, and a decompressor makes no more at once than its buffer holds.
+        while let Some(piece) = response.chunk().await.map_err(|error| request_error(url, error))? {
+            length += piece.len() as u64;
+            if length > limit {
                 return Err(too_large().into());
             }
-            body.extend_from_slice(&chunk);
+            sink.write(&piece).map_err(|source| Error::Storing { source })?;
         }
-        Ok(Fetched { url, content_type, body })
+        Ok(())
     }
+}
+
+/// What is known of a file beforehand; see [`Client::fetch`].
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The `Accept` header.
+    pub accept: &'a str,
+    /// The `ETag` that came with the last answer.
+    pub etag: Option<&'a str>,
+    /// The `Last-Modified` that came with the last answer.
+    pub last_modified: Option<&'a str>,
+}
+
+/// A request as it is sent at every hop and attempt.
+struct Ask<'a> {
+    method: Method,
+    accept: &'a str,
+    headers: Vec<(HeaderName, &'a str)>,
+    /// `304 Not Modified` is an answer.
+    conditional: bool,
+    /// So is every status that would be the same again; the body is of no interest.
+    any_status: bool,
+    limit: Option<u64>,
+}
+
+impl<'a> Ask<'a> {
+    fn get(accept: &'a str) -> Self {
+        Ask { method: Method::GET, accept, headers: Vec::new(), conditional: false, any_status: false, limit: None }
+    }
+
+    fn wants_body(&self) -> bool {
+        !self.any_status
+    }
+}
+
+/// What an answer says before its body.
+struct Head {
+    url: Url,
+    status: StatusCode,
+    content_type: Option<String>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    next: Option<Url>,
+    foreign_redirects: u32,
+    /// Length of the file, also of one of which only a part came.
+    whole_length: Option<u64>,
+}
+
+impl Head {
+    fn new(url: Url, foreign_redirects: u32, response: &Response) -> Self {
+        let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let whole_length = match header(CONTENT_RANGE) {
+            Some(range) => range.rsplit_once('/').and_then(|(_, length)| length.trim().parse().ok()),
+            None => header(CONTENT_LENGTH).filter(|_| response.status().is_success()).and_then(|length| length.trim().parse().ok()),
+        };
+        let links = response.headers().get_all(LINK);
+        let next = links.iter().find_map(|value| next_link(&String::from_utf8_lossy(value.as_bytes()))).and_then(|to| url.join(&to).ok());
+        Head {
+            status: response.status(),
+            content_type: header(CONTENT_TYPE),
+            etag: header(ETAG),
+            last_modified: header(LAST_MODIFIED),
+            next,
+            foreign_redirects,
+            whole_length,
+            url,
+        }
+    }
+}
+
+/// The target of `rel="next"` in a `Link` header (RFC 8288).
+fn next_link(header: &str) -> Option<String> {
+    for link in split_unquoted(header, ',') {
+        let mut parts = split_unquoted(link, ';').into_iter();
+        let Some(target) = parts.next().and_then(|target| target.trim().strip_prefix('<')?.strip_suffix('>')) else { continue };
+        let is_next = parts.filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.trim().trim_matches('"').split_whitespace().any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(target.to_owned());
+        }
+    }
+    None
+}
+
+/// The parts between separators that stand neither in quotation marks nor in the brackets around an address.
+fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut bracketed) = (Vec::new(), 0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !bracketed => quoted = !quoted,
+            '<' if !quoted => bracketed = true,
+            '>' if !quoted => bracketed = false,
+            c if c == separator && !quoted && !bracketed => {
+                parts.push(&text[start..at]);
+                start = at + separator.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// One failed attempt.
@@ -329,10 +531,15 @@ fn request_error(url: &Url, error: reqwest::Error) -> Error {
 
 fn is_transient(error: &Error) -> bool {
     match error {
-        Error::Status { status, .. } => *status == 429 || *status >= 500,
+        Error::Status { status, .. } => is_transient_status(*status),
         Error::Timeout { .. } | Error::Connection { .. } => true,
         _ => false,
     }
+}
+
+/// What may be otherwise a little later; 501 and 505 say what a server never does.
+fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..)
 }
 
 fn is_redirect(status: StatusCode) -> bool {
@@ -341,7 +548,22 @@ fn is_redirect(status: StatusCode) -> bool {
 
 fn redirect_target(url: &Url, response: &Response) -> Result<Url, Error> {
     let location = response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    location.and_then(|location| url.join(&location).ok()).ok_or_else(|| Error::BadRedirect { url: shown(url) })
+    location.and_then(|location| redirected(url, &location).transpose()).unwrap_or_else(|| Err(Error::BadRedirect { url: shown(url) }))
+}
+
+/// Where a `Location` leads; `None` when it is no address.
+fn redirected(url: &Url, location: &str) -> Result<Option<Url>, Error> {
+    let Ok(mut target) = url.join(location.trim()) else { return Ok(None) };
+    // Whoever sits between could have sent this redirect to a page of his own.
+    if url.scheme() == "https" && target.scheme() == "http" {
+        return Err(Error::Downgrade { url: shown(url), target: shown(&target) });
+    }
+    if (target.scheme(), target.host(), target.port_or_known_default()) != (url.scheme(), url.host(), url.port_or_known_default()) {
+        // Both fail only for addresses that cannot hold a user name.
+        let _ = target.set_username("");
+        let _ = target.set_password(None);
+    }
+    Ok(Some(target))
 }
 
 /// Seconds, or a date.
@@ -365,4 +587,65 @@ fn shown(url: &Url) -> String {
 
 fn clip(text: &str) -> String {
     text.chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_other_links() {
+        for (header, next) in [
+            ("</a?page=2>; rel=\"next\"", Some("/a?page=2")),
+            ("<a>; rel=prev, <b>; title=\"x, y\"; rel=\"last next\"", Some("b")),
+            ("<a>; rel=\"prev\", <b>; rel=first", None),
+            ("<a>; title=\"<b>; rel=next\"; rel=self", None),
+            ("<a?x=1,2;y>; rel=next", Some("a?x=1,2;y")),
+            ("<a", None),
+            ("", None),
+        ] {
+            assert_eq!(next_link(header).as_deref(), next, "{header}");
+        }
+    }
+
+    #[test]
+    fn redirects_keep_secrets_and_encryption() {
+        let from = |url: &str, to: &str| redirected(&Url::parse(url).unwrap(), to).map(|target| target.map(String::from));
+        for (url, to, target) in [
+            ("http://u:p@e.jp/a", "b", Some("http://u:p@e.jp/b")),
+            ("http://u:p@e.jp/a", "//other.jp/b", Some("http://other.jp/b")),
+            ("http://u:p@e.jp/a", "https://e.jp/b", Some("https://e.jp/b")),
+            ("http://u:p@e.jp/a", "http://x:y@other.jp/", Some("http://other.jp/")),
+            ("http://u:p@e.jp/a", "http://e.jp:8080/", Some("http://e.jp:8080/")),
+            ("https://e.jp/a", "https://e.jp/ b ", Some("https://e.jp/%20b")),
+            ("https://e.jp/a", "https://", None),
+        ] {
+            assert_eq!(from(url, to).unwrap().as_deref(), target, "{url} {to}");
+        }
+        let error = from("https://e.jp/a", "http://u:p@e.jp/b").unwrap_err();
+        assert!(matches!(&error, Error::Downgrade { target, .. } if target == "http://e.jp/b"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_host_is_asked_by_few_at_once_and_at_a_pace() {
+        let client = |host_interval| Client::new(ClientSettings { host_interval, ..ClientSettings::default() }).unwrap();
+        let turn = |client: &Client, url: &str| {
+            let (client, url) = (client.clone(), Url::parse(url).unwrap());
+            async move { tokio::time::timeout(Duration::from_millis(50), client.wait_for_turn(&url)).await.ok() }
+        };
+        let fast = client(Duration::ZERO);
+        let first = turn(&fast, "https://e.jp/a").await.unwrap();
+        let _second = turn(&fast, "https://E.jp.:8443/b").await.unwrap();
+        assert!(turn(&fast, "https://e.jp/c").await.is_none(), "two are enough");
+        assert!(turn(&fast, "https://other.jp/").await.is_some());
+        drop(first);
+        assert!(turn(&fast, "https://e.jp/c").await.is_some());
+
+        let slow = client(Duration::from_secs(60));
+        assert!(turn(&slow, "https://e.jp/a").await.is_some());
+        assert!(turn(&slow, "https://e.jp/b").await.is_none(), "too soon");
+        for _ in 0..5 {
+            assert!(turn(&slow, "http://127.0.0.1/").await.is_some_and(|connection| connection.is_none()));
+        }
+    }
 }

@@ -1,46 +1,77 @@
 //! DCAT catalogs in JSON-LD, Turtle or RDF/XML, over Hydra's pages.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
-use minato_catalog::{HarvestSourceDraft, Text, Vocabulary};
-use minato_dcat::{Syntax, parse_catalog};
+use minato_catalog::{HarvestItem, HarvestSourceDraft, Text, Vocabulary};
+use minato_dcat::{Document, Syntax};
+use url::Url;
 
-use crate::client::{Client, Fetched};
+use crate::client::{Client, Spooled};
 use crate::listing::{End, Run, Stop};
 
 /// Turtle first: it needs no context.
-const ACCEPT: &str = "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.8, */*;q=0.1";
+const ACCEPT: &str = "text/turtle, application/n-triples;q=0.9, application/ld+json;q=0.9, application/rdf+xml;q=0.8, */*;q=0.1";
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
     let mut visited = HashSet::new();
-    let mut address = source.url.clone();
+    let mut catalogs = VecDeque::from([source.url.clone()]);
+    // Of all catalogs read together, as far as each says.
+    let mut reported = Some(0);
+    while let Some(address) = catalogs.pop_front() {
+        if !visited.insert(address.clone()) {
+            continue;
+        }
+        let end = catalog(address, client, vocabulary, run, &mut visited, &mut catalogs).await?;
+        if end.doubt.is_some() {
+            return Ok(end);
+        }
+        reported = reported.zip(end.reported).map(|(sum, more)| sum + more);
+    }
+    Ok(End { reported, doubt: None })
+}
+
+/// One catalog over its pages. Catalogs that belong to it and stand on the same server are put behind `catalogs`.
+async fn catalog(
+    mut address: String,
+    client: &Client,
+    vocabulary: &Vocabulary,
+    run: &mut Run,
+    visited: &mut HashSet<String>,
+    catalogs: &mut VecDeque<String>,
+) -> Result<End, Stop> {
     let mut reported = None;
     loop {
-        visited.insert(address.clone());
-        let fetched = client.get(&address, ACCEPT).await?;
-        let syntax = syntax_of(&fetched, &address)?;
-        let catalog = parse_catalog(&fetched.body, syntax, fetched.url.as_str(), vocabulary).map_err(|error| {
-            let cause = error.text();
-            Text::new(format!("{address}: {}", cause.ja), format!("{address}: {}", cause.en))
-        })?;
-        if let (Some(before), Some(now)) = (reported, catalog.total)
+        let spooled = client.spool(&address, ACCEPT).await?;
+        let link = spooled.next.clone();
+        let (url, mut document) = open(spooled, &address).await?;
+        if let (Some(before), Some(now)) = (reported, document.total())
             && now < before
         {
-            return Ok(End {
-                reported: None,
-                doubt: Some(Text::new(
-                    format!("読み取り中に全体の件数が {before} から {now} に減りました。時間をおいて再度実行してください。"),
-                    format!("the number of records fell from {before} to {now} while reading; try again later"),
-                )),
-            });
+            return Ok(doubtful(Text::new(
+                format!("読み取り中に全体の件数が {before} から {now} に減りました。時間をおいて再度実行してください。"),
+                format!("the number of records fell from {before} to {now} while reading; try again later"),
+            )));
         }
-        reported = catalog.total.or(reported);
+        reported = document.total().or(reported);
         let met_before = run.met();
-        let is_empty = catalog.records.is_empty();
-        for record in catalog.records {
-            run.send(record).await?;
+        let mut is_empty = true;
+        for index in 0..document.len() {
+            let Some(item) = document.item(index, vocabulary).map_err(|error| unreadable(&error))? else { continue };
+            is_empty = false;
+            match item {
+                HarvestItem::Record(record) => run.send(Ok(*record)).await?,
+                HarvestItem::Failure(failure) => run.send(Err(failure)).await?,
+                HarvestItem::Withdrawn { remote_id, cause } => run.withdrawn(&remote_id, cause).await?,
+            }
         }
-        let Some(next) = catalog.next_page else { return Ok(End { reported, doubt: None }) };
+        if let Some(error) = document.error() {
+            let cause = error.text();
+            return Ok(doubtful(Text::new(format!("{address}: {}", cause.ja), format!("{address}: {}", cause.en))));
+        }
+        let same_server = |other: &String| Url::parse(other).is_ok_and(|other| other.origin() == url.origin());
+        catalogs.extend(document.sub_catalogs().iter().filter(|other| same_server(other)).cloned());
+        let next = document.next_page().map(str::to_owned).or_else(|| link.map(String::from));
+        let Some(next) = next else { return Ok(End { reported, doubt: None }) };
         let doubt = if visited.contains(&next) {
             Text::new(
                 format!("次ページの指定が {next} に戻っており、循環しています。取り込み元の hydra:next を直してください。"),
@@ -63,41 +94,68 @@ pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabular
                 format!("there are more than {limit} pages; reading stopped there"),
             )
         } else {
+            visited.insert(next.clone());
             address = next;
             continue;
         };
-        return Ok(End { reported, doubt: Some(doubt) });
+        return Ok(doubtful(doubt));
     }
 }
 
+fn doubtful(cause: Text) -> End {
+    End { reported: None, doubt: Some(cause) }
+}
+
+/// The document behind an address, and the address it was found at.
+async fn open(spooled: Spooled, address: &str) -> Result<(Url, Document), Text> {
+    let syntax = syntax_of(&spooled, address)?;
+    let url = spooled.url.clone();
+    let base = url.to_string();
+    // Parsing keeps a thread busy.
+    let document = tokio::task::spawn_blocking(move || Document::read(spooled.file, syntax, &base)).await;
+    match document {
+        Ok(document) => Ok((url, document.map_err(|error| unreadable(&error))?)),
+        Err(_) => Err(Text::new(
+            format!("{address} の構造が壊れているため読めません。文書の書式を確認してください。"),
+            format!("{address} cannot be read, its structure is damaged; check its syntax"),
+        )),
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Text {
+    Text::new(
+        format!("一時ファイルの読み書きに失敗しました（{error}）。空き容量を確認してください。"),
+        format!("a temporary file could not be read or written: {error}; check the free space"),
+    )
+}
+
 /// By content type, else by the document's beginning, else by the address's extension.
-fn syntax_of(fetched: &Fetched, address: &str) -> Result<Syntax, Text> {
-    if fetched.is_html() {
+fn syntax_of(spooled: &Spooled, address: &str) -> Result<Syntax, Text> {
+    if spooled.is_html() {
         return Err(Text::new(
             format!("{address} は DCAT ではなく Web ページ（HTML）を返しました。カタログ文書の URL を指定してください。"),
             format!("{address} is a web page (HTML), not DCAT; give the address of the catalog document"),
         ));
     }
-    let declared = fetched.content_type.as_deref().and_then(Syntax::from_media_type);
-    let extension = fetched.url.path().rsplit_once('.').and_then(|(_, extension)| Syntax::from_extension(extension));
-    declared.filter(|syntax| is_plausible(*syntax, &fetched.body)).or_else(|| sniff(&fetched.body)).or(declared).or(extension).ok_or_else(
-        || {
-            Text::new(
-                format!("{address} の形式が分かりません。Turtle、JSON-LD、RDF/XML のいずれかで公開してください。"),
-                format!("{address} is in no known format; publish Turtle, JSON-LD or RDF/XML"),
-            )
-        },
-    )
+    let declared = spooled.content_type.as_deref().and_then(Syntax::from_media_type);
+    let extension = spooled.url.path().rsplit_once('.').and_then(|(_, extension)| Syntax::from_extension(extension));
+    let found = sniff(spooled.head());
+    // Servers send Turtle as `application/xml` and the like.
+    declared.filter(|syntax| found.is_none_or(|found| found == *syntax)).or(found).or(declared).or(extension).ok_or_else(|| {
+        Text::new(
+            format!("{address} の形式が分かりません。Turtle、JSON-LD、RDF/XML のいずれかで公開してください。"),
+            format!("{address} is in no known format; publish Turtle, JSON-LD or RDF/XML"),
+        )
+    })
 }
 
-/// Whether a document can be in the syntax it claims: servers send Turtle as `application/xml` and the like.
-fn is_plausible(syntax: Syntax, body: &[u8]) -> bool {
-    sniff(body).is_none_or(|found| found == syntax)
-}
-
-fn sniff(body: &[u8]) -> Option<Syntax> {
-    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]).into_owned();
-    let start = start.trim_start_matches('\u{feff}').trim_start();
+fn sniff(head: &[u8]) -> Option<Syntax> {
+    let start = String::from_utf8_lossy(head);
+    let mut start = start.trim_start_matches('\u{feff}').trim_start();
+    // Comments of Turtle say nothing of what follows.
+    while start.starts_with('#') {
+        start = start.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
+    }
     if start.starts_with('{') || (start.starts_with('[') && start[1..].trim_start().starts_with(['{', '['])) {
         Some(Syntax::JsonLd)
     } else if start.starts_with("<?xml") || start.starts_with("<rdf:RDF") || start.starts_with("<!DOCTYPE rdf") {
@@ -121,6 +179,7 @@ mod tests {
             ("<?xml version='1.0'?>", Some(Syntax::RdfXml)),
             ("@prefix a: <b> .", Some(Syntax::Turtle)),
             ("<https://example.jp/a> <b> <c> .", Some(Syntax::Turtle)),
+            ("# catalog\n\n@prefix a: <b> .", Some(Syntax::Turtle)),
             ("[] a <b> .", None),
             ("", None),
         ] {

@@ -1,70 +1,237 @@
-//! Text files of unknown encoding, decided from the whole file.
+//! Text files of unknown encoding, decided from the whole file and rewritten as UTF-8 piece by piece.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_16BE, UTF_16LE};
+use encoding_rs::{DecoderResult, EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use minato_catalog::Text;
 
-/// A decoded file.
-#[derive(Debug, PartialEq, Eq)]
+/// A file rewritten as UTF-8 without byte order mark.
+#[derive(Debug)]
 pub(crate) struct Decoded {
-    pub(crate) text: String,
-    /// It ends within a character.
+    /// The text, at its beginning.
+    pub(crate) file: File,
+    /// It ends within a character, which was left out.
     pub(crate) truncated: bool,
     /// Characters that could not be read.
     pub(crate) notice: Option<Text>,
 }
 
-/// Decodes a file; fails on spreadsheets and the like, which are no text.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, Text> {
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
-        return Err(Text::new(
-            "Excel ファイル（または ZIP）です。CSV（UTF-8）形式で保存したファイルの URL を指定してください。",
-            "the file is an Excel workbook or ZIP; save it as CSV (UTF-8) and give the address of that",
-        ));
+/// Bytes taken at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Decodes a file into a new temporary one. Whatever is no text comes out as replacement characters.
+pub(crate) fn decode(mut file: File) -> io::Result<Decoded> {
+    let (encoding, start) = encoding_of(&mut file)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut written = Counted { writer: BufWriter::new(tempfile::tempfile()?), length: 0, lost: 0, ends_lost: false };
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut text = vec![0; PIECE_BYTES * 3 + 16];
+    let mut pieces = Pieces::new(&mut file);
+    loop {
+        let piece = pieces.next()?;
+        let is_last = piece.is_empty();
+        let mut rest = piece;
+        loop {
+            let (result, read, length, _) = decoder.decode_to_utf8(rest, &mut text, is_last);
+            written.write(&text[..length])?;
+            rest = &rest[read..];
+            if result == encoding_rs::CoderResult::InputEmpty {
+                break;
+            }
+        }
+        if is_last {
+            break;
+        }
     }
-    if bytes.starts_with(b"%PDF") {
-        return Err(Text::new(
-            "PDF ファイルです。CSV ファイルの URL を指定してください。",
-            "the file is a PDF; give the address of a CSV file",
-        ));
+    let truncated = written.lost == 1 && written.ends_lost;
+    let mut file = written.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if truncated {
+        file.set_len(written.length - REPLACEMENT.len() as u64)?;
     }
-    if let Some((encoding, length)) = Encoding::for_bom(bytes)
-        && encoding != encoding_rs::UTF_8
+    file.rewind()?;
+    let (lost, name) = (written.lost, encoding.name());
+    let notice = (lost > 0 && !truncated).then(|| {
+        Text::new(
+            format!("文字コード（{name}）として読めない文字が {lost} か所あります。UTF-8 で保存し直してください。"),
+            format!("{lost} characters could not be read as {name}; save the file as UTF-8"),
+        )
+    });
+    Ok(Decoded { file, truncated, notice })
+}
+
+/// A page or document in memory as text, by the same rules; what is no text becomes replacement characters.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    // Reading from memory does not fail.
+    let (encoding, start) = encoding_of(&mut io::Cursor::new(bytes)).unwrap_or((UTF_8, 0));
+    let start = usize::try_from(start).unwrap_or_default();
+    encoding.decode_without_bom_handling(bytes.get(start..).unwrap_or_default()).0.into_owned()
+}
+
+/// Whether a file is in UTF-8, apart from accidents: another encoding leaves hardly a character beyond ASCII whole, and is itself without faults.
+pub(crate) fn is_utf8(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(3).read_to_end(&mut start)?;
+    if Encoding::for_bom(&start).is_some_and(|(encoding, _)| encoding != UTF_8) {
+        return Ok(false);
+    }
+    let mut trial = |encoding| {
+        file.rewind()?;
+        let mut trial = Trial::new(encoding);
+        let mut pieces = Pieces::new(&mut *file);
+        loop {
+            let piece = pieces.next()?;
+            let is_last = piece.is_empty();
+            trial.feed(piece, is_last);
+            if is_last {
+                return Ok::<_, io::Error>(trial);
+            }
+        }
+    };
+    let utf8 = trial(UTF_8)?;
+    // A single one is an accident wherever it is.
+    if utf8.lost < 2 || utf8.beyond_ascii >= utf8.lost {
+        return Ok(true);
+    }
+    let is_without_faults = |trial: Trial| trial.lost == usize::from(trial.ends_lost);
+    Ok(!is_without_faults(trial(SHIFT_JIS)?) && !is_without_faults(trial(EUC_JP)?))
+}
+
+/// U+FFFD in UTF-8.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+/// What was written, and how much of it could not be read. Pieces end between characters.
+struct Counted {
+    writer: BufWriter<File>,
+    length: u64,
+    lost: usize,
+    ends_lost: bool,
+}
+
+impl Counted {
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.length += text.len() as u64;
+        self.lost += text.windows(REPLACEMENT.len()).filter(|window| *window == REPLACEMENT).count();
+        self.ends_lost = text.ends_with(REPLACEMENT);
+        self.writer.write_all(text)
+    }
+}
+
+/// A file in pieces; an empty one is its end.
+struct Pieces<'f, F> {
+    file: &'f mut F,
+    buffer: Vec<u8>,
+}
+
+impl<'f, F: Read> Pieces<'f, F> {
+    fn new(file: &'f mut F) -> Self {
+        Pieces { file, buffer: vec![0; PIECE_BYTES] }
+    }
+
+    fn next(&mut self) -> io::Result<&[u8]> {
+        let length = self.file.read(&mut self.buffer)?;
+        Ok(&self.buffer[..length])
+    }
+}
+
+/// The encoding, and where the text begins behind a byte order mark.
+fn encoding_of(file: &mut (impl Read + Seek)) -> io::Result<(&'static Encoding, u64)> {
+    file.rewind()?;
+    let mut start = Vec::new();
+    file.by_ref().take(4096).read_to_end(&mut start)?;
+    if let Some((encoding, length)) = Encoding::for_bom(&start)
+        && encoding != UTF_8
     {
-        return Ok(legacy(&bytes[length..], encoding));
+        return Ok((encoding, length as u64));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(encoding) = utf16_without_mark(bytes) {
-        return Ok(legacy(bytes, encoding));
+    let mark = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    if let Some(encoding) = utf16_without_mark(&start) {
+        return Ok((encoding, 0));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(_) if bytes.windows(3).any(|escape| matches!(escape, b"\x1b$B" | b"\x1b$@" | b"\x1b(J")) => Ok(legacy(bytes, ISO_2022_JP)),
-        Ok(text) => Ok(Decoded { text: text.to_owned(), truncated: false, notice: None }),
-        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 && !bytes[..error.valid_up_to()].is_ascii() => {
-            let text = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
-            Ok(Decoded { text, truncated: true, notice: None })
+    file.seek(SeekFrom::Start(mark))?;
+    let mut utf8 = Trial::new(UTF_8);
+    let mut shift_jis = Trial::new(SHIFT_JIS);
+    let mut euc_jp = Trial::new(EUC_JP);
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let (mut is_ascii, mut has_escapes) = (true, false);
+    let mut last = [0; 2];
+    let mut pieces = Pieces::new(file);
+    loop {
+        let piece = pieces.next()?;
+        let is_last = piece.is_empty();
+        for &byte in piece {
+            is_ascii &= byte.is_ascii();
+            has_escapes |= matches!([last[0], last[1], byte], [0x1b, b'$', b'B' | b'@'] | [0x1b, b'(', b'J' | b'I']);
+            last = [last[1], byte];
         }
-        Err(_) => Ok(legacy(bytes, japanese(bytes))),
+        for trial in [&mut utf8, &mut shift_jis, &mut euc_jp] {
+            trial.feed(piece, is_last);
+        }
+        detector.feed(piece, is_last);
+        if is_last {
+            break;
+        }
+    }
+    let encoding = if is_ascii {
+        if has_escapes { ISO_2022_JP } else { UTF_8 }
+    // One broken character must not garble a whole file, and other encodings hardly ever look like Japanese in UTF-8.
+    } else if utf8.lost == 0 || utf8.japanese > 4 * utf8.lost || (utf8.lost == 1 && utf8.ends_lost && utf8.japanese > 0) {
+        UTF_8
+    } else {
+        match (shift_jis.lost == 0, euc_jp.lost == 0) {
+            (false, true) => EUC_JP,
+            (true, false) => SHIFT_JIS,
+            // CP932 unless it is much rather EUC-JP.
+            _ if detector.guess(Some(b"jp"), Utf8Detection::Deny) == EUC_JP => EUC_JP,
+            _ => SHIFT_JIS,
+        }
+    };
+    Ok((encoding, mark))
+}
+
+/// A file read as if it were in some encoding.
+struct Trial {
+    decoder: encoding_rs::Decoder,
+    text: Vec<u8>,
+    lost: usize,
+    ends_lost: bool,
+    japanese: usize,
+    beyond_ascii: usize,
+}
+
+impl Trial {
+    fn new(encoding: &'static Encoding) -> Self {
+        let decoder = encoding.new_decoder_without_bom_handling();
+        Trial { decoder, text: vec![0; PIECE_BYTES * 3 + 16], lost: 0, ends_lost: false, japanese: 0, beyond_ascii: 0 }
+    }
+
+    fn feed(&mut self, piece: &[u8], is_last: bool) {
+        let mut rest = piece;
+        loop {
+            let (result, read, length) = self.decoder.decode_to_utf8_without_replacement(rest, &mut self.text, is_last);
+            // Of Japanese text in UTF-8, all but rare characters are three bytes that begin so.
+            self.japanese += self.text[..length].iter().filter(|byte| matches!(byte, 0xe3..=0xe9 | 0xef)).count();
+            self.beyond_ascii += self.text[..length].iter().filter(|byte| **byte >= 0xc0).count();
+            self.ends_lost = self.ends_lost && read == 0 && length == 0;
+            rest = &rest[read..];
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => {
+                    self.lost += 1;
+                    self.ends_lost = rest.is_empty();
+                }
+            }
+        }
     }
 }
 
-/// CP932 unless the file is not that, or much rather EUC-JP.
-fn japanese(bytes: &[u8]) -> &'static Encoding {
-    let fits = |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
-    match (fits(SHIFT_JIS), fits(EUC_JP)) {
-        (false, true) => EUC_JP,
-        (true, false) => SHIFT_JIS,
-        _ => {
-            let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-            detector.feed(bytes, true);
-            let guess = detector.guess(Some(b"jp"), Utf8Detection::Deny);
-            if guess == EUC_JP { EUC_JP } else { SHIFT_JIS }
-        }
-    }
-}
-
-fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
-    let sample = &bytes[..bytes.len().min(4096)];
+fn utf16_without_mark(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     // Commas, digits and line ends make many zero bytes, all on one side.
@@ -75,30 +242,20 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-fn legacy(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
-    let (text, had_errors) = encoding.decode_without_bom_handling(bytes);
-    let mut text = text.into_owned();
-    if !had_errors {
-        return Decoded { text, truncated: false, notice: None };
-    }
-    let lost = text.matches('\u{fffd}').count();
-    let truncated = lost == 1 && text.ends_with('\u{fffd}');
-    if truncated {
-        text.pop();
-        return Decoded { text, truncated, notice: None };
-    }
-    let notice = Text::new(
-        format!("文字コード（{}）として読めない文字が {lost} か所あります。UTF-8 で保存し直してください。", encoding.name()),
-        format!("{lost} characters could not be read as {}; save the file as UTF-8", encoding.name()),
-    );
-    Decoded { text, truncated: false, notice: Some(notice) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TEXT: &str = "データセット_タイトル,№,概要\n避難所一覧～①,１,髙橋\n";
+
+    fn check(bytes: &[u8]) -> (String, bool, bool) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut decoded = decode(file).unwrap();
+        let mut text = String::new();
+        decoded.file.read_to_string(&mut text).unwrap();
+        (text, decoded.truncated, decoded.notice.is_some())
+    }
 
     #[test]
     fn every_japanese_encoding_is_read() {
@@ -115,28 +272,58 @@ mod tests {
             ("UTF-16BE with BOM", marked(b"\xfe\xff", utf16(u16::to_be_bytes)), TEXT),
             ("UTF-16LE", utf16(u16::to_le_bytes), TEXT),
         ] {
-            let decoded = decode(&bytes).unwrap();
-            assert_eq!((decoded.text.as_str(), decoded.truncated, decoded.notice), (text, false, None), "{name}");
+            assert_eq!(check(&bytes), (text.to_owned(), false, false), "{name}");
         }
     }
 
     #[test]
     fn japanese_after_a_long_ascii_part_is_seen() {
         let text = format!("{}避難所", "a,b,c\n".repeat(100_000));
-        assert_eq!(decode(&SHIFT_JIS.encode(&text).0).unwrap().text, text);
+        assert_eq!(check(&SHIFT_JIS.encode(&text).0).0, text);
+    }
+
+    #[test]
+    fn characters_between_pieces_stay_whole() {
+        for shift in 0..4 {
+            let text = format!("{}{}", "a".repeat(shift), "避難所一覧".repeat(PIECE_BYTES / 5));
+            assert_eq!(check(text.as_bytes()), (text.clone(), false, false), "{shift}");
+            assert_eq!(check(&SHIFT_JIS.encode(&text).0), (text.clone(), false, false), "{shift}");
+            assert_eq!(check(&ISO_2022_JP.encode(&text).0), (text.clone(), false, false), "{shift}");
+        }
+    }
+
+    #[test]
+    fn one_broken_character_does_not_change_the_encoding() {
+        let mut utf8 = TEXT.as_bytes().to_vec();
+        utf8.insert(0, 0xff);
+        assert_eq!(check(&utf8), (format!("\u{fffd}{TEXT}"), false, true));
+        let mut cp932 = SHIFT_JIS.encode(TEXT).0.into_owned();
+        cp932.insert(0, 0xff);
+        assert_eq!(check(&cp932), (format!("\u{fffd}{TEXT}"), false, true));
+    }
+
+    #[test]
+    fn accidents_are_told_from_another_encoding() {
+        let is_utf8 = |bytes: &[u8]| is_utf8(&mut io::Cursor::new(bytes)).unwrap();
+        assert!(is_utf8(b"") && is_utf8(TEXT.as_bytes()) && is_utf8(b"caf\xe9 au lait") && is_utf8(b"\xff and \xff"));
+        assert!(is_utf8(&[TEXT.as_bytes(), b"\x83f\x81[\x83^"].concat()));
+        assert!(!is_utf8(b"\x83f\x81[\x83^") && !is_utf8(b"\xff\xfe1\0"));
+        for encoding in [SHIFT_JIS, EUC_JP] {
+            assert!(!is_utf8(&encoding.encode("避難所一覧").0), "{}", encoding.name());
+        }
     }
 
     #[test]
     fn a_cut_character_is_told_from_another_encoding() {
         let whole = "避難所".as_bytes();
-        assert_eq!(decode(&whole[..whole.len() - 1]).unwrap(), Decoded { text: "避難".to_owned(), truncated: true, notice: None });
+        assert_eq!(check(&whole[..whole.len() - 1]), ("避難".to_owned(), true, false));
         let cp932 = SHIFT_JIS.encode("ひなん所,避").0.into_owned();
-        let cut = decode(&cp932[..cp932.len() - 1]).unwrap();
-        assert!(cut.truncated, "{cut:?}");
+        assert!(check(&cp932[..cp932.len() - 1]).1);
     }
 
     #[test]
-    fn workbooks_are_no_text() {
-        assert!(decode(b"PK\x03\x04....").unwrap_err().ja.contains("Excel"));
+    fn nothing_is_an_empty_text() {
+        assert_eq!(check(b""), (String::new(), false, false));
+        assert_eq!(check(b"\xef\xbb\xbf"), (String::new(), false, false));
     }
 }

@@ -52,6 +52,14 @@ pub enum Error {
         /// The page that redirects.
         url: String,
     },
+    /// A redirect out of the encrypted connection.
+    #[error("`{url}` redirects from https to `{target}`, which is not encrypted")]
+    Downgrade {
+        /// The page that redirects.
+        url: String,
+        /// Where to.
+        target: String,
+    },
     /// The body is larger than the limit, as sent or after decompression.
     #[error("`{url}` is larger than {limit} bytes")]
     TooLarge {
@@ -74,6 +82,13 @@ pub enum Error {
         /// The cause.
         #[source]
         source: reqwest::Error,
+    },
+    /// What came could not be kept on this machine.
+    #[error("what was fetched could not be written to disk (is there space for temporary files?)")]
+    Storing {
+        /// The cause.
+        #[source]
+        source: std::io::Error,
     },
 }
 
@@ -129,6 +144,16 @@ impl Error {
                 format!("{en}; check for a redirect loop"),
             ),
             Error::BadRedirect { url } => Text::new(format!("{url} の転送先が正しい URL ではありません。"), en),
+            Error::Downgrade { url, target } => Text::new(
+                format!(
+                    "{url} の転送先 {target} は暗号化されていない（http）ため、たどりません。転送先でよければ、その URL を取り込み元に指定してください。"
+                ),
+                format!("{en}; if that is intended, give that address as the source's URL"),
+            ),
+            Error::Storing { .. } => Text::new(
+                "取得した内容をディスクに書き込めません。一時ファイルの置き場所の空き容量を確認してください。",
+                format!("{en}; make room for temporary files"),
+            ),
             Error::TooLarge { url, limit } => Text::new(
                 format!("{url} の大きさが上限（{} MB、展開後を含む）を超えています。ファイルを分けてください。", limit / 1_000_000),
                 format!("{en} (after decompression); split it"),

@@ -1,19 +1,40 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod arcgis_hub;
+mod arcgis_server;
 mod ckan;
 mod client;
 mod convert;
+mod csw;
+mod data_json;
+mod dataeye;
 mod dcat;
 mod decode;
+mod dublin_core;
 mod error;
+mod file_list;
 mod hash;
+mod json;
+mod json_ld;
+mod label;
 mod listing;
+mod oai_pmh;
 mod open_data_list;
+mod opendatasoft;
+mod page;
+mod period;
+mod plain_text;
+mod robots;
 mod sameness;
+mod schema_org;
+mod shirasagi;
+mod socrata;
+mod udata;
+mod xml;
 
 pub use address::AllowAddress;
-pub use client::{Client, ClientSettings, Fetched};
+pub use client::{Answer, Client, ClientSettings, Downloaded, Fetched, Probe, Request, Spooled};
 pub use error::Error;
 pub use hash::content_hash;
 pub use listing::Listing;
@@ -44,17 +65,43 @@ pub(crate) fn link_pattern(pattern: &str) -> Result<regex::Regex, Text> {
 ///
 /// Ends early, as [`Listing::Incomplete`], when the receiver is closed. Ids are unique within a run: a record met twice is sent once.
 pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, records: Sender<HarvestItem>) -> Listing {
-    let mut run = Run::new(records);
     let vocabulary = &vocabulary.with_mapping(&source.mapping);
+    if source.default_licence.as_deref().is_some_and(|id| vocabulary.find_licence(id).is_none()) {
+        tracing::warn!(source.slug = %source.slug, "default licence is not in the list and not used");
+    }
+    let mut run = Run::new(records).completing(source, vocabulary);
     let outcome = match source.kind {
         HarvestKind::Ckan => ckan::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Dataeye => dataeye::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Shirasagi => shirasagi::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::DataJson => data_json::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Udata => udata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Opendatasoft => opendatasoft::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Socrata => socrata::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::ArcgisHub => arcgis_hub::read(source, client, vocabulary, &mut run).await,
         HarvestKind::OpenDataList => open_data_list::read(source, client, vocabulary, &mut run).await,
         HarvestKind::Dcat => dcat::read(source, client, vocabulary, &mut run).await,
-        other => {
-            Err(Text::new(format!("{} には対応していません。", other.as_str()), format!("{} is not supported", other.as_str())).into())
-        }
+        HarvestKind::SchemaOrg => schema_org::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::FileList => file_list::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::Csw => csw::read(source, client, vocabulary, &mut run).await,
+        HarvestKind::OaiPmh => oai_pmh::read(source, client, vocabulary, &mut run).await,
     };
     let listing = run.conclude(outcome);
     tracing::info!(source.slug = %source.slug, source.kind = source.kind.as_str(), listing = ?listing, "source read");
     listing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Workers move a run to a thread of their choice: every back end must allow it.
+    #[test]
+    fn a_run_may_move_between_threads() {
+        fn is_send(_: &impl Send) {}
+        let source = HarvestSourceDraft::new("kure", HarvestKind::Ckan, "https://example.jp/", "kure");
+        let client = Client::new(ClientSettings::default()).unwrap();
+        let vocabulary = Vocabulary::built_in();
+        is_send(&run(&source, &client, &vocabulary, tokio::sync::mpsc::channel(1).0));
+    }
 }

@@ -1,37 +1,54 @@
-//! Inventories (オープンデータ一覧) as CSV, in both published layouts.
+//! Inventories (オープンデータ一覧) as CSV or Excel, in both published layouts.
+//!
+//! A list of any length is read twice from disk: first for the datasets and the places of their rows, then dataset by dataset.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use chrono::NaiveDate;
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Temporal, Text, Vocabulary,
-    format_of_file_name, is_local_government_code, jst_day, parse_moment,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Spatial, Text, Vocabulary, find_local_government,
+    format_of_file_name, is_local_government_code, jst_day, parse_period,
 };
 use minato_dcat::language_code;
+use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
-use crate::client::Client;
+use self::table::{Place, Row, Table, first_table};
+use crate::client::{Client, Spooled};
 use crate::convert::{Record, fold};
-use crate::decode::decode;
 use crate::listing::{End, Run, Stop};
 
-const ACCEPT: &str = "text/csv, text/plain;q=0.5, */*;q=0.1";
+mod table;
+mod workbook;
+
+const ACCEPT: &str =
+    "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet;q=0.9, application/vnd.ms-excel;q=0.8, */*;q=0.5";
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let fetched = client.get(&source.url, ACCEPT).await?;
-    if fetched.is_html() {
+    let spooled = client.spool(&source.url, ACCEPT).await?;
+    if spooled.is_html() {
         return Err(Text::new(
             format!("{} は CSV ではなく Web ページ（HTML）を返しました。一覧ファイルそのものの URL を指定してください。", source.url),
             format!("{} is a web page (HTML), not CSV; give the address of the inventory file itself", source.url),
         )
         .into());
     }
-    let inventory = Inventory::read(&fetched.body)?;
-    for record in inventory.records(vocabulary, &fetched.url) {
+    let base = spooled.url.clone();
+    let bytes_max = client.settings().body_bytes_max;
+    // Reading keeps a thread busy; and a workbook that makes its reader fall over is a broken file, not the end of a worker.
+    let mut inventory = tokio::task::spawn_blocking(move || Inventory::open(spooled, bytes_max)).await.unwrap_or_else(|_| {
+        Err(Text::new(
+            "一覧ファイルの構造が壊れています。Excel で開いて保存し直すか、CSV（UTF-8）で公開してください。",
+            "the structure of the inventory file is damaged; save it again, or publish CSV (UTF-8)",
+        ))
+    })?;
+    for group in inventory.groups() {
+        let record = inventory.record(group, vocabulary, &base)?;
         run.send(record).await?;
     }
-    Ok(End { reported: None, doubt: inventory.doubt })
+    Ok(End { reported: None, doubt: inventory.table.doubt.take() })
 }
 
 /// The meanings that columns have in either layout.
@@ -91,8 +108,8 @@ use Column as C;
 
 /// Names of each column, those of the municipal standard first, then those of the recommended dataset and what files have instead.
 const NAMES: &[(Column, &[&str])] = &[
-    (C::Id, &["データセット_ID", "データセットID"]),
-    (C::Number, &["NO", "No.", "№", "番号", "通番", "連番", "ID"]),
+    (C::Id, &["データセット_ID", "データセットID", "dataset_id", "identifier"]),
+    (C::Number, &["NO", "No.", "№", "番号", "通番", "連番", "ID", "項番", "property"]),
     (
         C::Code,
         &[
@@ -104,43 +121,61 @@ const NAMES: &[(Column, &[&str])] = &[
             "地方公共団体コード",
             "団体コード",
             "自治体コード",
+            "localgov_code",
+            "lgcode",
+            "code",
         ],
     ),
-    (C::Publisher, &["地方公共団体名", "団体名", "自治体名"]),
-    (C::Prefecture, &["都道府県名"]),
-    (C::Municipality, &["市区町村名", "市町村名"]),
-    (C::Title, &["データセット_タイトル", "データ名称", "データセット名", "データセット名称"]),
+    (C::Publisher, &["地方公共団体名", "団体名", "自治体名", "localgov_name", "publisher", "provider", "organization"]),
+    (C::Prefecture, &["都道府県名", "prefName"]),
+    (C::Municipality, &["市区町村名", "市町村名", "cityName"]),
+    (
+        C::Title,
+        &[
+            "データセット_タイトル",
+            "データ名称",
+            "データセット名",
+            "データセット名称",
+            "データ名",
+            "データセットのタイトル",
+            "dataName",
+            "dataset_title",
+            "dataset_name",
+            "title",
+            "resource_name",
+        ],
+    ),
     (C::Subtitle, &["データセット_サブタイトル"]),
-    (C::Description, &["データセット_概要", "データ概要", "データセット_説明"]),
-    (C::Keywords, &["データセット_キーワード", "キーワード", "タグ"]),
-    (C::Theme, &["データセット_分類", "分類"]),
+    (C::Description, &["データセット_概要", "データ概要", "データセット_説明", "概要", "説明", "description", "notes"]),
+    (C::Keywords, &["データセット_キーワード", "キーワード", "タグ", "keyword", "keywords", "tags"]),
+    (C::Theme, &["データセット_分類", "分類", "カテゴリ", "カテゴリー", "分野", "category", "category_name", "theme", "groups"]),
     (C::Menu, &["データセット_ユニバーサルメニュー"]),
-    (C::Issued, &["データセット_公開日", "登録日", "公開日"]),
-    (C::Modified, &["データセット_最終更新日", "最終更新日", "更新日"]),
-    (C::Version, &["データセット_バージョン"]),
-    (C::Language, &["データセット_言語"]),
-    (C::Url, &["データセット_URL", "URL"]),
-    (C::Frequency, &["データセット_更新頻度", "更新頻度"]),
+    (C::Issued, &["データセット_公開日", "登録日", "公開日", "掲載日", "issued", "created"]),
+    (C::Modified, &["データセット_最終更新日", "最終更新日", "更新日", "modified", "updated"]),
+    (C::Version, &["データセット_バージョン", "バージョン", "version"]),
+    (C::Language, &["データセット_言語", "言語", "language"]),
+    (C::Url, &["データセット_URL", "URL", "公開URL", "掲載URL", "リンク"]),
+    (C::Frequency, &["データセット_更新頻度", "更新頻度", "更新周期", "frequency", "accrualPeriodicity", "repeat_rule_frequency"]),
     (C::ConformsTo, &["データセット_準拠する標準"]),
     (C::Documents, &["データセット_関連ドキュメント"]),
     (C::Provenance, &["データセット_来歴情報"]),
-    (C::Spatial, &["データセット_対象地域", "対象地域"]),
-    (C::Temporal, &["データセット_対象期間", "対象期間"]),
-    (C::Creator, &["データセット_作成者", "作成者"]),
-    (C::ContactName, &["データセット_連絡先名称", "連絡先名称", "連絡先"]),
-    (C::ContactEmail, &["データセット_連絡先メールアドレス"]),
-    (C::ContactTelephone, &["データセット_連絡先電話番号"]),
+    (C::Spatial, &["データセット_対象地域", "対象地域", "spatial"]),
+    (C::Temporal, &["データセット_対象期間", "対象期間", "temporal"]),
+    (C::Creator, &["データセット_作成者", "作成者", "creator"]),
+    (C::ContactName, &["データセット_連絡先名称", "連絡先名称", "連絡先", "担当課", "所管課", "division"]),
+    (C::ContactEmail, &["データセット_連絡先メールアドレス", "メールアドレス"]),
+    (C::ContactTelephone, &["データセット_連絡先電話番号", "電話番号", "tel"]),
     (C::ContactExtension, &["データセット_連絡先内線番号"]),
     (C::ContactForm, &["データセット_連絡先FormURL"]),
     (C::ContactRemarks, &["データセット_連絡先備考（その他、SNSなど）"]),
-    (C::Remarks, &["データセット_備考", "備考"]),
+    (C::Remarks, &["データセット_備考", "備考", "note", "remarks", "comment"]),
     (C::FileId, &["ファイル_ID"]),
-    (C::FileTitle, &["ファイル_タイトル", "ファイル_名称"]),
-    (C::FileAccessUrl, &["ファイル_アクセスURL"]),
-    (C::FileDownloadUrl, &["ファイル_ダウンロードURL"]),
+    (C::FileTitle, &["ファイル_タイトル", "ファイル_名称", "ファイル名", "res_title", "resource_title"]),
+    (C::FileAccessUrl, &["ファイル_アクセスURL", "accessURL"]),
+    (C::FileDownloadUrl, &["ファイル_ダウンロードURL", "ダウンロードURL", "downloadURL"]),
     (C::FileDescription, &["ファイル_説明"]),
-    (C::Format, &["ファイル_形式", "データ形式"]),
-    (C::Licence, &["ファイル_ライセンス", "ライセンス", "データセット_ライセンス"]),
+    (C::Format, &["ファイル_形式", "データ形式", "ファイルタイプ", "形式", "format", "formats"]),
+    (C::Licence, &["ファイル_ライセンス", "ライセンス", "データセット_ライセンス", "利用ルール", "license", "licence"]),
     (C::FileStatus, &["ファイル_ステータス"]),
     (C::FileSize, &["ファイル_サイズ"]),
     (C::FileIssued, &["ファイル_公開日"]),
@@ -149,129 +184,214 @@ const NAMES: &[(Column, &[&str])] = &[
     (C::FileDocuments, &["ファイル_関連ドキュメント"]),
     (C::FileLanguage, &["ファイル_言語"]),
     (C::FileConformsTo, &["ファイル_準拠する標準"]),
-    (C::Api, &["ファイル_API対応有無", "API対応有無"]),
+    (C::Api, &["ファイル_API対応有無", "API対応有無", "apiSupport"]),
     (C::FileRights, &["ファイル_著作権表記"]),
 ];
 
 /// Rows before the header (titles, notes) that are tolerated.
 const HEADER_ROW_MAX: usize = 20;
 
-/// A decoded inventory file.
+/// Fewest known columns that make a row a header: one word alone may stand anywhere.
+const HEADER_COLUMNS_MIN: usize = 3;
+/// Most rows that are read of one dataset; a few more than it may have distributions.
+const GROUP_ROWS_MAX: usize = 2_500;
+
+/// An inventory whose rows were told apart and are still on disk.
 #[derive(Debug)]
 struct Inventory {
+    table: Table,
     columns: HashMap<Column, usize>,
     header: Vec<String>,
-    rows: Vec<Row>,
-    /// What every record should be told of: encoding and the like.
-    notices: Vec<Text>,
-    /// Why the file may not be whole.
-    doubt: Option<Text>,
+    /// What local government codes of this file lack.
+    codes: CodeHabit,
+    /// Group and place of every row, sorted: the rows of one dataset stand together here, in the order of the file.
+    rows: Vec<(u32, Place)>,
 }
 
-#[derive(Debug)]
-struct Row {
-    /// From 1, the header counted; what spreadsheet programs show unless cells hold line breaks.
-    number: usize,
-    cells: Vec<String>,
-    /// Why it cannot be used.
-    fault: Option<Text>,
+/// How a file writes local government codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CodeHabit {
+    /// With six digits; a shorter one has lost its leading zero to a spreadsheet program.
+    Whole,
+    /// With five digits: the check digit was never written.
+    WithoutCheckDigit,
 }
 
 impl Inventory {
-    fn read(bytes: &[u8]) -> Result<Inventory, Text> {
-        let decoded = decode(bytes)?;
-        let mut doubt = decoded.truncated.then(|| {
+    fn open(spooled: Spooled, bytes_max: u64) -> Result<Inventory, Text> {
+        first_table(spooled.file, bytes_max, Inventory::of_table)?.ok_or_else(|| {
             Text::new(
-                "ファイルが文字の途中で終わっています。途中で切れていないか確認してください。",
-                "the file ends within a character; check that it is whole",
+                "見出し行に「データセット_タイトル」または「データ名称」の列がありません。オープンデータ一覧の標準の列名を使ってください。",
+                "no header row has the column `データセット_タイトル` or `データ名称`; use the standard column names of the open data inventory",
             )
-        });
-        let text = decoded.text.as_str();
-        let delimiter =
-            if text.lines().take(HEADER_ROW_MAX).any(|line| line.matches('\t').count() >= 5 && !line.contains(',')) { b'\t' } else { b',' };
-        if let Some(line) = unterminated_quote(text, char::from(delimiter)) {
-            doubt = Some(Text::new(
-                format!("{line} 行目で始まる引用符「\"」が閉じられていません。ファイルが途中で切れていないか、引用符を確認してください。"),
-                format!(
-                    "the quotation mark opened in line {line} is never closed; check that the file is whole and the quotation mark right"
-                ),
-            ));
+        })
+    }
+
+    /// The first reading; `None` when there is no header.
+    fn of_table(mut table: Table) -> Result<Option<Inventory>, Text> {
+        let mut header = None;
+        for _ in 0..HEADER_ROW_MAX {
+            match table.next()? {
+                Some((_, row)) if is_header(&row.cells) => header = Some(row.cells),
+                Some(_) => continue,
+                None => {}
+            }
+            break;
         }
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
-        let mut rows = Vec::new();
-        for (index, record) in reader.records().enumerate() {
-            let cells = match record {
-                Ok(record) => record.iter().map(|cell| cell.trim().to_owned()).collect(),
-                Err(error) => {
-                    let detail: String = error.to_string().chars().take(200).collect();
-                    return Err(Text::new(format!("CSV として読めません（{detail}）。"), format!("the file is not valid CSV: {detail}")));
-                }
-            };
-            rows.push(Row { number: index + 1, cells, fault: None });
-        }
-        let at = rows
-            .iter()
-            .take(HEADER_ROW_MAX)
-            .position(|row| [C::Title].iter().all(|column| row.cells.iter().any(|cell| column_of(cell) == Some(*column))))
-            .ok_or_else(|| {
-                Text::new(
-                    "見出し行に「データセット_タイトル」または「データ名称」の列がありません。オープンデータ一覧の標準の列名を使ってください。",
-                    "no header row has the column `データセット_タイトル` or `データ名称`; use the standard column names of the open data inventory",
-                )
-            })?;
-        let mut rows = rows.split_off(at);
-        let header = rows.remove(0).cells;
+        let Some(header) = header else { return Ok(None) };
         let mut columns = HashMap::new();
         for (index, cell) in header.iter().enumerate() {
             if let Some(column) = column_of(cell) {
                 columns.entry(column).or_insert(index);
             }
         }
-        rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
-        for row in &mut rows {
-            row.fault = shape_fault(row, header.len());
-        }
-        if let Some(last) = rows.last()
-            && last.cells.len() < header.len()
-            && doubt.is_none()
-        {
-            doubt = Some(Text::new(
-                format!("最後の行（{} 行目）の列が足りません。ファイルが途中で切れていないか確認してください。", last.number),
-                format!("the last row (row {}) has too few columns; check that the file is whole", last.number),
-            ));
-        }
-        Ok(Inventory { columns, header, rows, notices: decoded.notice.into_iter().collect(), doubt })
+        let mut inventory = Inventory { table, columns, header, codes: CodeHabit::Whole, rows: Vec::new() };
+        inventory.find_rows()?;
+        Ok(Some(inventory))
     }
 
-    fn cell<'r>(&self, row: &'r Row, column: Column) -> &'r str {
-        self.columns.get(&column).and_then(|index| row.cells.get(*index)).map(String::as_str).unwrap_or_default()
-    }
-
-    /// One record for each dataset, in the order of their first rows.
-    fn records(&self, vocabulary: &Vocabulary, base: &Url) -> Vec<Result<HarvestedRecord, RecordFailure>> {
-        let mut order: Vec<(Option<String>, Vec<&Row>)> = Vec::new();
-        let mut by_id: HashMap<String, usize> = HashMap::new();
-        let mut by_title: HashMap<(String, String), usize> = HashMap::new();
-        for row in &self.rows {
-            let title = fold(self.cell(row, C::Title));
-            let key = (title.clone(), fold(&self.publisher(row)));
-            let declared = self.declared_id(row);
+    /// Which rows belong together: those of one id; rows without an id belong to their title and publisher.
+    fn find_rows(&mut self) -> Result<(), Text> {
+        let mut by_id: HashMap<Key, u32> = HashMap::new();
+        let mut by_title: HashMap<Key, u32> = HashMap::new();
+        let (mut groups, mut last) = (0, None::<(u32, usize)>);
+        let (mut lacks_check_digit, mut has_whole_code) = (false, false);
+        while let Some((place, mut row)) = self.table.next()? {
+            if row.cells.iter().all(String::is_empty) {
+                continue;
+            }
+            last = Some((row.number, row.cells.len()));
+            self.fill_up(&mut row);
+            let code = bare_code(self.cell(&row, C::Code));
+            has_whole_code |= is_local_government_code(&code);
+            let is_prefix = || find_local_government(&self.publisher(&row)).is_some_and(|whole| whole.starts_with(&code));
+            lacks_check_digit |= code.len() == 5 && (!is_local_government_code(&format!("0{code}")) || is_prefix());
+            let title = key(&[&fold(self.cell(&row, C::Title)), &fold(&self.publisher(&row))]);
+            let declared = self.declared_id(&row).map(|id| key(&[&id]));
             let known = match &declared {
-                Some(id) => by_id.get(id).copied(),
-                None => by_title.get(&key).copied(),
+                Some(id) => by_id.get(id),
+                None => by_title.get(&title),
             };
-            let group = known.unwrap_or_else(|| {
-                let id = declared.clone().or_else(|| (!title.is_empty()).then(|| self.title_id(row)));
-                order.push((id, Vec::new()));
-                order.len() - 1
+            let group = known.copied().unwrap_or_else(|| {
+                groups += 1;
+                groups - 1
             });
             if let Some(id) = declared {
                 by_id.entry(id).or_insert(group);
             }
-            by_title.entry(key).or_insert(group);
-            order[group].1.push(row);
+            by_title.entry(title).or_insert(group);
+            self.rows.push((group, place));
         }
-        order.into_iter().map(|(id, rows)| self.record(id, &rows, vocabulary, base)).collect()
+        // Five digits may be either: the column decides and not the cell, as a file is of one habit.
+        if lacks_check_digit && !has_whole_code {
+            self.codes = CodeHabit::WithoutCheckDigit;
+        }
+        if let Some((number, cells)) = last
+            && cells < self.header.len()
+            && !self.table.is_from_workbook()
+            && self.table.doubt.is_none()
+        {
+            self.table.doubt = Some(Text::new(
+                format!("最後の行（{number} 行目）の列が足りません。ファイルが途中で切れていないか確認してください。"),
+                format!("the last row (row {number}) has too few columns; check that the file is whole"),
+            ));
+        }
+        // Places rise within the file, so equal groups keep the file's order.
+        self.rows.sort_by_key(|(group, _)| *group);
+        Ok(())
+    }
+
+    /// Workbooks have no cells behind a row's last value.
+    fn fill_up(&self, row: &mut Row) {
+        if self.table.is_from_workbook() && row.cells.len() < self.header.len() {
+            row.cells.resize(self.header.len(), String::new());
+        }
+    }
+
+    /// The rows of each dataset, in the order of their first rows.
+    fn groups(&self) -> Vec<Range<usize>> {
+        let mut groups = Vec::new();
+        let mut start = 0;
+        for rows in self.rows.chunk_by(|(a, _), (b, _)| a == b) {
+            groups.push(start..start + rows.len());
+            start += rows.len();
+        }
+        groups
+    }
+
+    /// The second reading: one dataset. Fails only when the temporary file cannot be read.
+    fn record(&mut self, group: Range<usize>, vocabulary: &Vocabulary, base: &Url) -> Result<Result<HarvestedRecord, RecordFailure>, Text> {
+        let mut rows = Vec::new();
+        for index in group.clone().take(GROUP_ROWS_MAX) {
+            let mut row = self.table.at(self.rows[index].1)?;
+            self.fill_up(&mut row);
+            rows.push(row);
+        }
+        let reader =
+            Reader { columns: &self.columns, header: &self.header, codes: self.codes, notices: &self.table.notices, vocabulary, base };
+        Ok(reader.record(&rows))
+    }
+
+    fn cell<'r>(&self, row: &'r Row, column: Column) -> &'r str {
+        cell(&self.columns, row, column)
+    }
+
+    fn declared_id(&self, row: &Row) -> Option<String> {
+        Some(narrow(self.cell(row, C::Id))).filter(|id| !id.is_empty())
+    }
+
+    fn publisher(&self, row: &Row) -> String {
+        publisher(&self.columns, row)
+    }
+}
+
+fn cell<'r>(columns: &HashMap<Column, usize>, row: &'r Row, column: Column) -> &'r str {
+    columns.get(&column).and_then(|index| row.cells.get(*index)).map(String::as_str).unwrap_or_default()
+}
+
+fn publisher(columns: &HashMap<Column, usize>, row: &Row) -> String {
+    let name = cell(columns, row, C::Publisher);
+    if name.is_empty() { format!("{}{}", cell(columns, row, C::Prefecture), cell(columns, row, C::Municipality)) } else { name.to_owned() }
+}
+
+/// Texts are compared by half of their SHA-256: a hundred thousand titles would take a hundred megabytes.
+type Key = [u8; 16];
+
+fn key(parts: &[&str]) -> Key {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(&hasher.finalize()[..16]);
+    key
+}
+
+/// A local government code as it stands there: digits without what spreadsheet programs put around them.
+fn bare_code(text: &str) -> String {
+    let code = narrow(text);
+    let code = code.trim_start_matches('=').trim_matches('"').trim();
+    code.strip_suffix(".0").unwrap_or(code).to_owned()
+}
+
+/// What it takes to make records of rows.
+struct Reader<'a> {
+    columns: &'a HashMap<Column, usize>,
+    header: &'a [String],
+    codes: CodeHabit,
+    notices: &'a [Text],
+    vocabulary: &'a Vocabulary,
+    base: &'a Url,
+}
+
+impl Reader<'_> {
+    fn cell<'r>(&self, row: &'r Row, column: Column) -> &'r str {
+        cell(self.columns, row, column)
+    }
+
+    fn publisher(&self, row: &Row) -> String {
+        publisher(self.columns, row)
     }
 
     /// データセット_ID. The older layout has none: its NO is the number of the row in many files and moves when a row goes.
@@ -296,22 +416,28 @@ impl Inventory {
         if publisher.is_empty() { title.to_owned() } else { format!("{publisher}:{title}") }
     }
 
-    /// The local government code; spreadsheets drop its leading zero.
+    /// The local government code with all its digits.
     fn code(&self, row: &Row) -> String {
-        let code = narrow(self.cell(row, C::Code));
+        let code = bare_code(self.cell(row, C::Code));
+        if code.len() != 5 || !code.bytes().all(|b| b.is_ascii_digit()) {
+            return code;
+        }
         let padded = format!("0{code}");
-        if code.len() == 5 && is_local_government_code(&padded) { padded } else { code }
+        let whole = match self.codes {
+            CodeHabit::Whole => Some(padded).filter(|code| is_local_government_code(code)),
+            CodeHabit::WithoutCheckDigit => (0..10).map(|digit| format!("{code}{digit}")).find(|code| is_local_government_code(code)),
+        };
+        whole.unwrap_or(code)
     }
 
-    fn publisher(&self, row: &Row) -> String {
-        let name = self.cell(row, C::Publisher);
-        if name.is_empty() { format!("{}{}", self.cell(row, C::Prefecture), self.cell(row, C::Municipality)) } else { name.to_owned() }
-    }
-
-    fn record(&self, id: Option<String>, rows: &[&Row], vocabulary: &Vocabulary, base: &Url) -> Result<HarvestedRecord, RecordFailure> {
-        let numbers: Vec<String> = rows.iter().map(|row| row.number.to_string()).collect();
-        let position = format!("row {}", numbers.join(", "));
-        let at_ja = format!("{} 行目", numbers.join("・"));
+    fn record(&self, rows: &[Row]) -> Result<HarvestedRecord, RecordFailure> {
+        let id = rows
+            .first()
+            .and_then(|first| self.declared_id(first).or_else(|| (!self.cell(first, C::Title).is_empty()).then(|| self.title_id(first))));
+        let numbers: Vec<String> = rows.iter().take(POSITION_ROWS_MAX).map(|row| row.number.to_string()).collect();
+        let more = if rows.len() > POSITION_ROWS_MAX { " …" } else { "" };
+        let position = format!("row {}{more}", numbers.join(", "));
+        let at_ja = format!("{}{more} 行目", numbers.join("・"));
         let raw = self.raw(rows);
         let fail = |cause: Text| RecordFailure {
             remote_id: id.clone(),
@@ -320,7 +446,7 @@ impl Inventory {
             raw: Some(raw.clone()),
         };
         // A dataset with one unreadable row would lose that file, so none of it is taken over.
-        if let Some((row, fault)) = rows.iter().find_map(|row| row.fault.as_ref().map(|fault| (row, fault))) {
+        if let Some((row, fault)) = rows.iter().find_map(|row| shape_fault(row, self.header.len()).map(|fault| (row, fault))) {
             let mut failure = fail(fault.clone());
             if rows.len() > 1 {
                 failure.cause = Text::new(format!("{} 行目: {}", row.number, fault.ja), format!("row {}: {}", row.number, fault.en));
@@ -349,14 +475,14 @@ impl Inventory {
                 ),
             )));
         }
-        let mut record = Record::new(vocabulary);
-        record.notices = self.notices.clone();
-        self.dataset(&mut record, first, base);
+        let mut record = Record::new(self.vocabulary);
+        record.notices = self.notices.to_vec();
+        self.dataset(&mut record, first);
         let mut licences: Vec<(Option<String>, Option<String>)> = Vec::new();
         let mut distributions = Vec::new();
         for row in rows {
             let (licence, format) = self.licence_and_format(&mut record, row);
-            for distribution in self.distributions(&mut record, row, &format, base) {
+            for distribution in self.distributions(&mut record, row, &format) {
                 if !distributions.contains(&distribution) {
                     distributions.push(distribution);
                     licences.push(licence.clone());
@@ -368,7 +494,7 @@ impl Inventory {
             }
         }
         if distributions.is_empty()
-            && let Some((header, address)) = self.broken_address(first, base)
+            && let Some((header, address)) = self.broken_address(first)
         {
             return Err(fail(Text::new(
                 format!(
@@ -393,7 +519,8 @@ impl Inventory {
         Ok(HarvestedRecord { alternate_id, ..finished })
     }
 
-    fn dataset(&self, record: &mut Record<'_>, row: &Row, base: &Url) {
+    fn dataset(&self, record: &mut Record<'_>, row: &Row) {
+        let base = self.base;
         let cell = |column| self.cell(row, column);
         record.draft.title = cell(C::Title).to_owned();
         record.draft.identifier = Some(narrow(cell(C::Id))).filter(|id| !id.is_empty());
@@ -418,10 +545,10 @@ impl Inventory {
         let contact = ContactPoint { name: some(cell(C::ContactName)), email: some(cell(C::ContactEmail)), telephone, url: form };
         record.draft.contact_point = Some(contact).filter(|contact| *contact != ContactPoint::default());
         record.frequency(cell(C::Frequency));
-        record.draft.issued = record.moment("公開日", cell(C::Issued)).map(jst_day);
-        record.draft.modified = record.moment("最終更新日", cell(C::Modified));
+        record.draft.issued = record.moment("公開日", &date(cell(C::Issued))).map(jst_day);
+        record.draft.modified = record.moment("最終更新日", &date(cell(C::Modified)));
         record.draft.spatial = some(cell(C::Spatial)).map(|label| Spatial { label: Some(label), ..Spatial::default() });
-        match period(cell(C::Temporal)) {
+        match parse_period(cell(C::Temporal)) {
             Some(period) => record.draft.temporal = Some(period),
             None => record.extra("temporal", cell(C::Temporal)),
         }
@@ -469,7 +596,8 @@ impl Inventory {
     }
 
     /// The files of a row: the one it names, else one for each format behind its page.
-    fn distributions(&self, record: &mut Record<'_>, row: &Row, format: &str, base: &Url) -> Vec<DistributionDraft> {
+    fn distributions(&self, record: &mut Record<'_>, row: &Row, format: &str) -> Vec<DistributionDraft> {
+        let base = self.base;
         let cell = |column| self.cell(row, column);
         let mut extras = BTreeMap::new();
         for (key, column) in [
@@ -486,7 +614,9 @@ impl Inventory {
         let mut download_url = record.address("ファイル_ダウンロードURL", cell(C::FileDownloadUrl), Some(base), Some(&mut extras));
         let mut access_url = record.address("ファイル_アクセスURL", cell(C::FileAccessUrl), Some(base), Some(&mut extras));
         let names_file = download_url.is_some() || access_url.is_some() || !cell(C::FileId).is_empty() || !cell(C::FileTitle).is_empty();
-        if !names_file {
+        // Some lists name the files and give their addresses under the dataset's URL.
+        let is_addressed = download_url.is_some() || access_url.is_some();
+        if !names_file || (!is_addressed && self.is_file(cell(C::Url))) {
             let address = crate::convert::usable_url(cell(C::Url), Some(base)).filter(|_| !cell(C::Url).is_empty());
             match address {
                 Some(address) if self.is_file(&address) => download_url = Some(address),
@@ -505,8 +635,8 @@ impl Inventory {
             access_url,
             download_url,
             byte_size,
-            issued: record.moment("ファイル_公開日", cell(C::FileIssued)).map(jst_day),
-            modified: record.moment("ファイル_最終更新日", cell(C::FileModified)),
+            issued: record.moment("ファイル_公開日", &date(cell(C::FileIssued))).map(jst_day),
+            modified: record.moment("ファイル_最終更新日", &date(cell(C::FileModified))),
             language: languages(cell(C::FileLanguage)),
             conforms_to: cell(C::FileConformsTo).split([';', '；', '\n']).filter_map(some).collect(),
             identifier: some(cell(C::FileId)),
@@ -528,10 +658,10 @@ impl Inventory {
     }
 
     /// The first cell for an address that holds something else.
-    fn broken_address<'r>(&'r self, row: &'r Row, base: &Url) -> Option<(&'r str, String)> {
+    fn broken_address(&self, row: &Row) -> Option<(&str, String)> {
         [C::FileDownloadUrl, C::FileAccessUrl, C::Url].into_iter().find_map(|column| {
             let cell = self.cell(row, column);
-            let broken = !cell.is_empty() && crate::convert::usable_url(cell, Some(base)).is_none();
+            let broken = !cell.is_empty() && crate::convert::usable_url(cell, Some(self.base)).is_none();
             let header = self.columns.get(&column).and_then(|index| self.header.get(*index))?;
             broken.then(|| (header.as_str(), cell.chars().take(100).collect()))
         })
@@ -544,16 +674,19 @@ impl Inventory {
     }
 
     /// The rows as CSV with their header.
-    fn raw(&self, rows: &[&Row]) -> String {
+    fn raw(&self, rows: &[Row]) -> String {
         let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
         // Writing to memory cannot fail.
-        let _ = writer.write_record(&self.header);
+        let _ = writer.write_record(self.header);
         for row in rows {
             let _ = writer.write_record(&row.cells);
         }
         String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
     }
 }
+
+/// Rows named in the position of a record.
+const POSITION_ROWS_MAX: usize = 20;
 
 /// Formats that tell a file from a page, and a format cell from another.
 const KNOWN_FORMATS: &[&str] = &[
@@ -565,6 +698,13 @@ const KNOWN_FORMATS: &[&str] = &[
 fn column_of(cell: &str) -> Option<Column> {
     let folded = fold(cell);
     NAMES.iter().find(|(_, names)| names.iter().any(|name| fold(name) == folded)).map(|(column, _)| *column)
+}
+
+/// Whether a row names the title, in the words of a standard or beside enough else.
+fn is_header(cells: &[String]) -> bool {
+    let columns: HashSet<Column> = cells.iter().filter_map(|cell| column_of(cell)).collect();
+    let is_standard = || cells.iter().any(|cell| ["データセット_タイトル", "データ名称"].iter().any(|name| fold(name) == fold(cell)));
+    columns.contains(&C::Title) && (columns.len() >= HEADER_COLUMNS_MIN || is_standard())
 }
 
 /// Why a row cannot belong to a header of so many columns.
@@ -584,35 +724,16 @@ fn shape_fault(row: &Row, columns: usize) -> Option<Text> {
     })
 }
 
-/// The line of a quotation mark that is still open at the end.
-fn unterminated_quote(text: &str, delimiter: char) -> Option<usize> {
-    let (mut line, mut opened, mut at_field_start) = (1, None, true);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\n' {
-            line += 1;
-        }
-        if opened.is_some() {
-            if c == '"' {
-                if chars.peek() == Some(&'"') {
-                    chars.next();
-                } else {
-                    opened = None;
-                }
-            }
-            continue;
-        }
-        if c == '"' && at_field_start {
-            opened = Some(line);
-        }
-        at_field_start = c == delimiter || c == '\n' || c == '\r';
-    }
-    opened
-}
-
 /// Full-width letters and digits made half-width, as ids are compared.
 fn narrow(text: &str) -> String {
     text.nfkc().collect::<String>().trim().to_owned()
+}
+
+/// A cell of a date column; a bare number there is the day of a spreadsheet program that lost its format.
+fn date(text: &str) -> String {
+    let serial = narrow(text).parse::<u64>().ok().filter(|days| (20_000..=80_000).contains(days));
+    let day = serial.and_then(|days| NaiveDate::from_ymd_opt(1899, 12, 30)?.checked_add_days(chrono::Days::new(days)));
+    day.map_or_else(|| text.to_owned(), |day| day.to_string())
 }
 
 /// `CSV,　HTML`, `pdf;xls`, `pdf・xls(x)` → short names, without repetition.
@@ -654,27 +775,6 @@ fn languages(text: &str) -> Vec<String> {
     codes
 }
 
-/// `2023/4/1～2024/3/31`, `開始年月日/終了年月日 : 2024年2月1日/2024年7月1日`, `2024-04-01/2025-03-31`; `None` when neither side is a date.
-fn period(text: &str) -> Option<Temporal> {
-    let text = text.rsplit([':', '：']).next().unwrap_or_default().trim();
-    let splits = text.char_indices().filter(|(_, c)| matches!(c, '～' | '〜' | '~' | '/' | '／' | 'ら' | '-' | '−' | '－'));
-    for (at, separator) in splits {
-        let (before, after) = (text[..at].trim().trim_end_matches('か'), text[at + separator.len_utf8()..].trim().trim_end_matches("まで"));
-        let (start, end) = (day(before), day(after));
-        let one_side_open = "～〜~ら".contains(separator) && (before.is_empty() || after.is_empty());
-        let whole = (start.is_some() && end.is_some()) || (one_side_open && (start.is_some() || end.is_some()));
-        let in_order = !matches!((start, end), (Some(start), Some(end)) if end < start);
-        if whole && in_order {
-            return Some(Temporal { start, end });
-        }
-    }
-    day(text).map(|only| Temporal { start: Some(only), end: Some(only) })
-}
-
-fn day(text: &str) -> Option<NaiveDate> {
-    parse_moment(text).map(jst_day)
-}
-
 fn some(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -682,11 +782,25 @@ fn some(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use minato_catalog::Temporal;
+
     use super::*;
 
+    fn open(bytes: &[u8]) -> Result<Inventory, Text> {
+        use std::io::Write;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        first_table(file, 1_000_000, Inventory::of_table).map(Option::unwrap)
+    }
+
+    fn records_of(bytes: &[u8]) -> Vec<Result<HarvestedRecord, RecordFailure>> {
+        let mut inventory = open(bytes).unwrap();
+        let (vocabulary, base) = (Vocabulary::built_in(), Url::parse("https://www.city.example.jp/od/list.csv").unwrap());
+        inventory.groups().into_iter().map(|group| inventory.record(group, &vocabulary, &base).unwrap()).collect()
+    }
+
     fn records(csv: &str) -> Vec<Result<HarvestedRecord, RecordFailure>> {
-        let inventory = Inventory::read(csv.as_bytes()).unwrap();
-        inventory.records(&Vocabulary::built_in(), &Url::parse("https://www.city.example.jp/od/list.csv").unwrap())
+        records_of(csv.as_bytes())
     }
 
     #[test]
@@ -777,18 +891,21 @@ mod tests {
     #[test]
     fn truncation_is_noticed() {
         let whole = format!("{NEW_HEADER}A1,342025,呉市,避難所,,,,https://example.jp/1.csv,csv,CC0,1\n");
-        assert_eq!(Inventory::read(whole.as_bytes()).unwrap().doubt, None);
+        assert_eq!(open(whole.as_bytes()).unwrap().table.doubt, None);
         for cut in [format!("{whole}A2,342025,呉市,\"トイ"), format!("{whole}A2,342025,呉市,トイレ,,")] {
-            assert!(Inventory::read(cut.as_bytes()).unwrap().doubt.is_some(), "{cut}");
+            assert!(open(cut.as_bytes()).unwrap().table.doubt.is_some(), "{cut}");
         }
         let within_character = &whole.as_bytes()[..whole.find("避").unwrap() + 1];
-        assert!(Inventory::read(within_character).unwrap().doubt.is_some());
+        assert!(open(within_character).unwrap().table.doubt.is_some());
     }
 
     #[test]
     fn a_file_without_the_columns_is_refused() {
-        for text in ["", "a,b,c\n1,2,3\n", "日付,人数\n2024-01-01,3\n"] {
-            assert!(Inventory::read(text.as_bytes()).unwrap_err().ja.contains("データセット_タイトル"), "{text}");
+        for text in ["", "a,b,c\n1,2,3\n", "日付,人数\n2024-01-01,3\n", "title,x\n1,2\n"] {
+            use std::io::Write;
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            assert!(first_table(file, 1_000, Inventory::of_table).unwrap().is_none(), "{text}");
         }
     }
 
@@ -802,11 +919,11 @@ mod tests {
             "令和6年2月1日から令和6年7月1日まで",
             "2024/2/1/2024/7/1",
         ] {
-            assert_eq!(period(text), expected, "{text}");
+            assert_eq!(parse_period(text), expected, "{text}");
         }
-        assert_eq!(period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));
+        assert_eq!(parse_period("2024/2/1～"), Some(Temporal { start: NaiveDate::from_ymd_opt(2024, 2, 1), end: None }));
         for text in ["", "毎年", "～", "2024/7/1～2024/2/1"] {
-            assert_eq!(period(text), None, "{text}");
+            assert_eq!(parse_period(text), None, "{text}");
         }
     }
 }

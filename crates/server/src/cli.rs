@@ -75,6 +75,14 @@ enum Command {
         /// A new or empty directory.
         directory: PathBuf,
     },
+    /// Statistics: count again, add up anew, close months, import reports.
+    #[command(subcommand)]
+    Statistics(StatisticsCommand),
+    /// Count a sample that `minato statistics export-sample` wrote again, by the rules of this program.
+    Recount {
+        /// The sample.
+        file: PathBuf,
+    },
     /// Check database, index and files.
     Doctor {
         /// Also read every file and compare its hash.
@@ -87,6 +95,47 @@ enum Command {
     /// Print the OpenAPI description.
     #[command(hide = true)]
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum StatisticsCommand {
+    /// Count days again from their single downloads, which are kept for 48 hours; without days, add all settled days up anew.
+    Rebuild {
+        /// First day, for example 2026-11-24.
+        #[arg(long, requires = "to")]
+        from: Option<chrono::NaiveDate>,
+        /// Last day.
+        #[arg(long, requires = "from")]
+        to: Option<chrono::NaiveDate>,
+    },
+    /// Print the single downloads of a day, anonymous, for counting them again.
+    ExportSample {
+        /// The day: today or yesterday.
+        #[arg(long)]
+        day: chrono::NaiveDate,
+    },
+    /// Freeze the figures of a month that is over.
+    Close {
+        /// The month, for example 2026-10.
+        month: String,
+    },
+    /// Take in what other sites report: CSV or XLSX with the columns 月 and 件数, and 報告元, 組織, 備考.
+    ImportReports {
+        /// The file.
+        file: PathBuf,
+        /// The source of rows that name none.
+        #[arg(long)]
+        source: Option<String>,
+        /// Replace figures that differ.
+        #[arg(long)]
+        replace: bool,
+        /// Why closed months are restated.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Say what would happen and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -188,6 +237,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token(&beside(settings)?, command)?,
         Command::Import { directory } => return import(&beside(settings)?, &directory),
         Command::Export { directory } => export(&beside(settings)?, &directory)?,
+        Command::Statistics(command) => statistics(&beside(settings)?, command)?,
+        Command::Recount { file } => return recount(&file),
         Command::Doctor { thorough, fix } => return doctor(settings, thorough, fix),
     }
     Ok(ExitCode::SUCCESS)
@@ -202,14 +253,14 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let settings = config.app()?;
     let data = settings.data_dir.clone();
     let app = App::open(settings).map_err(|error| anyhow::anyhow!("{}", full(&error)))?;
-    let worker = config.harvest.worker;
+    let (worker, mail) = (config.harvest.worker, config.mail);
     let mut server = config.server;
     actix_web::rt::System::new().block_on(async move {
         let requested = server.base_url.clone();
         if server.base_url.is_none() && server.listen.port() != 0 {
             server.base_url = Some(server.base_url());
         }
-        crate::server::serve(app, server, worker, |address| {
+        crate::server::serve(app, server, worker, mail, |address| {
             let url = requested.unwrap_or_else(|| format!("http://{address}"));
             tracing::info!(%url, data = %data.display(), "serving");
             eprintln!("{} {url}", say("みなとを公開しました:", "Minato is serving at"));
@@ -242,6 +293,69 @@ fn reindex(settings: AppSettings) -> anyhow::Result<()> {
     bar.finish_and_clear();
     println!("{}", say(&format!("検索索引を再構築しました（{done} 件）。"), &format!("search index rebuilt with {done} datasets")));
     Ok(())
+}
+
+fn statistics(app: &App, command: StatisticsCommand) -> anyhow::Result<()> {
+    let context = Context::system("cli");
+    match command {
+        StatisticsCommand::Rebuild { from: Some(from), to: Some(to) } => {
+            app.rebuild_statistics(from, to)?;
+            println!("{}", say(&format!("{from} から {to} までを数え直しました。"), &format!("counted {from} to {to} again")));
+        }
+        StatisticsCommand::Rebuild { .. } => {
+            app.rebuild_rollup()?;
+            println!("{}", say("月と年度の数を集計し直しました。", "months and fiscal years added up anew"));
+        }
+        StatisticsCommand::ExportSample { day } => print!("{}", app.export_sample(day)?),
+        StatisticsCommand::Close { month } => {
+            let figures = app.close_month(&context, &month)?;
+            let total = figures.total;
+            println!("{}", say(&format!("{month} を {total} 件で確定しました。"), &format!("{month} closed with {total} downloads")));
+        }
+        StatisticsCommand::ImportReports { file, source, replace, reason, dry_run } => {
+            let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let rows = minato_app::read_report_file(&bytes, &name)?;
+            let import = minato_app::ReportImport { rows, source, replace, reason, way: "cli" };
+            for row in app.import_reports(&Context { dry_run, ..context }, &import)? {
+                println!("{}\t{}\t{}\t{}\t{}", row.number, row.month, row.source, row.total, row.outcome());
+            }
+        }
+    }
+    app.stop();
+    Ok(())
+}
+
+fn recount(file: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let found = minato_app::recount(&text)?;
+    let [counted, now] = found.versions;
+    println!("{} {}", say("日付", "day"), found.day);
+    println!("{} {counted}, {} {now}", say("数え方の版", "method"), say("このプログラム", "this program"));
+    let line = |ja: &str, en: &str, published: i64, recounted: i64| {
+        let mark = if published == recounted { "OK" } else { "NG" };
+        println!("{mark} {}\t{published}\t{recounted}", say(ja, en));
+    };
+    let (a, b) = (found.published, found.recounted);
+    println!("   {}", say("項目\t公表値\t再計算", "figure\tpublished\trecounted"));
+    line("人", "people", a.human, b.human);
+    line("プログラム", "programs", a.machine, b.machine);
+    line("AI エージェント", "AI agents", a.ai_agent, b.ai_agent);
+    line("合計", "total", a.total, b.total);
+    line("利用者数（ファイル別）", "unique by file", a.unique_files, b.unique_files);
+    line("利用者数（データセット別）", "unique by dataset", a.unique_datasets, b.unique_datasets);
+    line("二重クリック", "double clicks", a.double_clicks, b.double_clicks);
+    line("閲覧", "views", a.views, b.views);
+    for (rule, count) in &found.reclassified {
+        println!(
+            "{}",
+            say(
+                &format!("規則「{rule}」の {count} 件は、このプログラムでは別の区分です。"),
+                &format!("{count} by rule `{rule}` are of another class in this program")
+            )
+        );
+    }
+    Ok(if a == b { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {

@@ -367,6 +367,14 @@ pub fn purpose(headers: &HeaderMap) -> Option<&str> {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].into_iter().find_map(text)
 }
 
+/// Domain of the other site whose page led here; empty when unknown.
+pub fn referrer(request: &HttpRequest, settings: &ServerSettings) -> String {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let base = settings.base_url();
+    let public = base.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    minato_app::counter::referrer_domain(text(header::REFERER), &[text(header::HOST).unwrap_or_default(), public])
+}
+
 /// Whether an address is one of this site: of its public address, or of the host that the request was sent to.
 pub fn is_own_address(request: &HttpRequest, settings: &ServerSettings, address: &url::Url) -> bool {
     if url::Url::parse(&settings.base_url()).is_ok_and(|own| own.origin() == address.origin()) {

@@ -192,16 +192,33 @@ pub fn find_unseen_by_fingerprint(
     rows.into_iter().map(HarvestRecord::try_from).collect()
 }
 
-/// Records that wait for the end of a listing, as `content_hash` says; at most `limit`.
-pub fn pending_records(conn: &mut AnyConnection, source_id: Uuid, content_hash: &str, limit: i64) -> Result<Vec<HarvestRecord>> {
+/// Records of a run that wait for the end of its listing, as `content_hash` says; at most `limit`.
+pub fn pending_records(
+    conn: &mut AnyConnection,
+    source_id: Uuid,
+    run_id: Uuid,
+    content_hash: &str,
+    limit: i64,
+) -> Result<Vec<HarvestRecord>> {
     let rows: Vec<RecordRow> = harvest_record::table
         .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::last_run_id.eq(run_id.to_string()))
         .filter(harvest_record::dataset_id.is_null())
         .filter(harvest_record::content_hash.eq(content_hash))
         .order(harvest_record::remote_id)
         .limit(limit)
         .load(conn)?;
     rows.into_iter().map(HarvestRecord::try_from).collect()
+}
+
+/// Forgets the records that waited for the end of another run than this, which never came.
+pub fn forget_pending(conn: &mut AnyConnection, source_id: Uuid, run_id: Uuid, content_hash: &str) -> Result<usize> {
+    let rows = harvest_record::table
+        .filter(harvest_record::source_id.eq(source_id.to_string()))
+        .filter(harvest_record::dataset_id.is_null())
+        .filter(harvest_record::content_hash.eq(content_hash))
+        .filter(harvest_record::last_run_id.ne(run_id.to_string()));
+    Ok(diesel::delete(rows).execute(conn)?)
 }
 
 /// A page of the records of a source in the order of their ids, after one of them.
@@ -240,6 +257,7 @@ pub fn absent_records(conn: &mut AnyConnection, source_id: Uuid, runs: i64) -> R
 /// Drops what became of records in runs before the latest `keep` of a source, where nothing came of them: unchanged ones without a word.
 pub fn prune_outcomes(conn: &mut AnyConnection, source_id: Uuid, keep: i64) -> Result<usize> {
     let runs: Vec<String> = job::table
+        .filter(job::kind.eq("harvest"))
         .filter(job::subject_id.eq(source_id.to_string()))
         .order((job::created.desc(), job::id.desc()))
         .offset(keep)
@@ -283,15 +301,34 @@ pub fn touch_record(conn: &mut AnyConnection, source_id: Uuid, remote_id: &str, 
     Ok(())
 }
 
+/// What has to be known of a record to judge its absence; all of a large source may be absent at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AbsentRecord {
+    /// The record's id there.
+    pub remote_id: String,
+    /// The dataset it is here.
+    pub dataset_id: Option<Uuid>,
+    /// Complete runs it was absent from before.
+    pub missing_runs: i64,
+    /// When it was first absent.
+    pub missing_since: Option<DateTime<Utc>>,
+}
+
 /// The records of a source that `run_id` did not see and that are not archived yet, in the order of their ids.
-pub fn unseen_records(conn: &mut AnyConnection, source_id: Uuid, run_id: Uuid) -> Result<Vec<HarvestRecord>> {
-    let rows: Vec<RecordRow> = harvest_record::table
+pub fn unseen_records(conn: &mut AnyConnection, source_id: Uuid, run_id: Uuid) -> Result<Vec<AbsentRecord>> {
+    let rows: Vec<(String, Option<String>, i64, Option<NaiveDateTime>)> = harvest_record::table
         .filter(harvest_record::source_id.eq(source_id.to_string()))
         .filter(harvest_record::last_run_id.ne(run_id.to_string()))
         .filter(harvest_record::archived.eq(false))
         .order(harvest_record::remote_id)
+        .select((harvest_record::remote_id, harvest_record::dataset_id, harvest_record::missing_runs, harvest_record::missing_since))
         .load(conn)?;
-    rows.into_iter().map(HarvestRecord::try_from).collect()
+    rows.into_iter()
+        .map(|(remote_id, dataset_id, missing_runs, missing_since)| {
+            let dataset_id = dataset_id.as_deref().map(parse_id).transpose()?;
+            Ok(AbsentRecord { remote_id, dataset_id, missing_runs, missing_since: missing_since.map(utc) })
+        })
+        .collect()
 }
 
 /// Number of records of a source that are not archived.

@@ -241,6 +241,12 @@ pub fn finish(conn: &mut AnyConnection, id: Uuid, owner: &str, progress: &str, e
     Ok(changed == 1)
 }
 
+/// Forgets jobs of a kind that ended before a moment. Not for kinds whose outcomes are kept.
+pub fn forget_finished(conn: &mut AnyConnection, kind: &str, before: DateTime<Utc>) -> Result<usize> {
+    let old = job::table.filter(job::kind.eq(kind)).filter(job::finished.lt(before.naive_utc()));
+    Ok(diesel::delete(old).execute(conn)?)
+}
+
 /// The job with this id.
 pub fn find(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Job>> {
     let row: Option<Row> = job::table.filter(job::id.eq(id.to_string())).first(conn).optional()?;

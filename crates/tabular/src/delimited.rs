@@ -90,6 +90,20 @@ fn read(text: &str, delimiter: u8, quoting: bool, partial: bool, limits: Limits)
     records
 }
 
+/// All records with the lines they begin in, and how the text was written.
+pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encoding) {
+    let decoded = decode(bytes);
+    let delimiter = find_delimiter(&decoded.text, b',');
+    let mut rows = Vec::new();
+    let mut record = csv::StringRecord::new();
+    let mut reader = reader(&decoded.text, delimiter, true);
+    while reader.read_record(&mut record).unwrap_or(false) {
+        let line = record.position().map_or(0, csv::Position::line);
+        rows.push((usize::try_from(line).unwrap_or(usize::MAX), record.iter().map(str::to_owned).collect()));
+    }
+    (rows, decoded.encoding)
+}
+
 fn reader(text: &str, delimiter: u8, quoting: bool) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting).from_reader(text.as_bytes())
 }

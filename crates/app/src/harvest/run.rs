@@ -11,7 +11,7 @@ use minato_catalog::{
     Text, Withdrawal, new_id, without_credentials,
 };
 use minato_harvest::{Listing, content_hash, fingerprint};
-use minato_store::harvest::{self as store, HarvestRecord};
+use minato_store::harvest::{self as store, AbsentRecord, HarvestRecord};
 use minato_store::job::{self, Job, JobState};
 use minato_store::{AnyConnection, dataset, harvest_decision};
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,9 @@ impl App {
         self.wait_for_index()?;
         let job = self.store().read(|conn| job::find(conn, id))?.ok_or_else(|| Error::not_found("harvest_run", id.to_string()))?;
         let run = self.run_of(job)?;
+        if matches!(run.status, HarvestStatus::Complete | HarvestStatus::Incomplete) {
+            self.enqueue_link_check(run.source_id)?;
+        }
         self.report_run(&run);
         Ok(run)
     }
@@ -158,6 +161,7 @@ impl App {
             withdrawn: Vec::new(),
             canceled: false,
         };
+        self.store().write::<_, Error>(|conn| Ok(store::forget_pending(conn, source.id, job.id, PENDING)?))?;
         let draft = source.draft.clone();
         let listing = runtime.block_on(async {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(BUFFER);
@@ -442,7 +446,7 @@ impl Run<'_> {
 
     /// Takes some of the records over that waited for the end of the listing; `None` when there are none left.
     fn settle_pending(&self, complete: bool) -> Result<Option<Vec<RecordOutcome>>> {
-        let waiting = self.app.store().read(|conn| store::pending_records(conn, self.source.id, PENDING, BATCH as i64))?;
+        let waiting = self.app.store().read(|conn| store::pending_records(conn, self.source.id, self.id, PENDING, BATCH as i64))?;
         if waiting.is_empty() {
             return Ok(None);
         }
@@ -673,23 +677,28 @@ impl Run<'_> {
             let absent = if complete { store::unseen_records(conn, self.source.id, self.id)? } else { Vec::new() };
             Ok((absent, store::count_records(conn, self.source.id)?))
         })?;
-        let taken_back: BTreeSet<&str> = self.withdrawn.iter().map(|(id, _)| id.as_str()).collect();
-        absent.retain(|record| !taken_back.contains(record.remote_id.as_str()));
+        let withdrawn: BTreeSet<&str> = self.withdrawn.iter().map(|(id, _)| id.as_str()).collect();
+        absent.retain(|record| !withdrawn.contains(record.remote_id.as_str()));
         let now = app.now();
         let runs_needed = policy.missing_runs_max.max(1);
-        let due = |record: &HarvestRecord| {
-            let runs = record.missing_runs + 1 >= runs_needed;
-            let days = record.missing_since.is_some_and(|since| (now - since).num_days() >= policy.grace_days) || policy.grace_days == 0;
+        let due = |missing_runs: i64, missing_since: Option<DateTime<Utc>>| {
+            let runs = missing_runs + 1 >= runs_needed;
+            let days = missing_since.is_some_and(|since| (now - since).num_days() >= policy.grace_days) || policy.grace_days == 0;
             runs && days
         };
         let at_once = |cause: Withdrawal| cause == Withdrawal::Deleted || policy.private_again == PrivateAgain::Archive;
-        let due_count =
-            absent.iter().filter(|record| due(record)).count() + self.withdrawn.iter().filter(|(_, cause)| at_once(*cause)).count();
+        let mut taken_back = Vec::new();
+        for (remote_id, cause) in &self.withdrawn {
+            let Some(record) = app.store().read(|conn| store::find_record(conn, self.source.id, remote_id))? else { continue };
+            taken_back.push((remote_id, *cause, at_once(*cause) || due(record.missing_runs, record.missing_since)));
+        }
+        let due_count = absent.iter().filter(|record| due(record.missing_runs, record.missing_since)).count()
+            + taken_back.iter().filter(|(_, _, due)| *due).count();
         let due_count = i64::try_from(due_count).unwrap_or(i64::MAX);
         let sweep = due_count > sweep_max(known, policy.sweep_percent_max);
-        for (remote_id, cause) in &self.withdrawn {
-            let at_once = at_once(*cause);
-            self.judge_one(remote_id, at_once && !sweep, at_once.then_some(runs_needed), &withdrawal_text(*cause), now)?;
+        for (remote_id, cause, due) in taken_back {
+            let runs = at_once(cause).then_some(runs_needed);
+            self.judge_one(remote_id, due && !sweep, runs, &withdrawal_text(cause), now)?;
         }
         for record in &absent {
             let runs = record.missing_runs + 1;
@@ -697,7 +706,8 @@ impl Run<'_> {
                 format!("収集元の一覧にありません（{runs} 回目）。"),
                 format!("absent from the source's listing ({runs} run(s) in a row)"),
             );
-            self.judge_one(&record.remote_id, due(record) && !sweep, None, &cause, now)?;
+            let due = due(record.missing_runs, record.missing_since);
+            self.judge_one(&record.remote_id, due && !sweep, None, &cause, now)?;
         }
         if complete {
             self.propose_moves(&absent)?;
@@ -762,7 +772,7 @@ impl Run<'_> {
     }
 
     /// Absent records whose title a new one has: perhaps the same, with more than the id changed. Shown once until staff decide.
-    fn propose_moves(&self, absent: &[HarvestRecord]) -> Result<()> {
+    fn propose_moves(&self, absent: &[AbsentRecord]) -> Result<()> {
         for record in absent {
             let Some(dataset_id) = record.dataset_id else { continue };
             let seq = self.app.store().write(|conn| -> Result<Option<i64>> {

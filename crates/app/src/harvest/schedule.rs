@@ -14,14 +14,23 @@ use crate::error::{Error, Result};
 
 /// How often it is looked what is due.
 const INTERVAL: Duration = Duration::from_secs(20);
+/// How often old jobs are dropped.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 
 impl App {
     /// Queues runs when they are due, until told to stop. Every server may do so: a run that waits or is running is not queued twice.
     pub fn keep_schedules(&self, stop: &AtomicBool) {
         let mut next = std::time::Instant::now();
+        let mut swept: Option<std::time::Instant> = None;
         while !stop.load(Ordering::Acquire) {
             if std::time::Instant::now() >= next {
                 next = std::time::Instant::now() + INTERVAL;
+                if swept.is_none_or(|at| at.elapsed() > SWEEP_INTERVAL) {
+                    swept = Some(std::time::Instant::now());
+                    if let Err(error) = self.forget_old_jobs() {
+                        tracing::error!(%error, "old jobs could not be dropped; trying again later");
+                    }
+                }
                 match self.queue_due_harvests(self.now()) {
                     Ok(0) => {}
                     Ok(count) => tracing::info!(count, "scheduled harvests queued"),
@@ -30,6 +39,17 @@ impl App {
             }
             std::thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// Drops previews and finished checks of links that nobody will look for any more.
+    fn forget_old_jobs(&self) -> Result<()> {
+        let before = self.now() - chrono::Duration::days(7);
+        self.store().write::<_, Error>(|conn| {
+            for kind in [super::preview::KIND, super::link::KIND] {
+                job::forget_finished(conn, kind, before)?;
+            }
+            Ok(())
+        })
     }
 
     /// Queues a run for every source whose schedule has come round since its last run was asked for. Gives their number.

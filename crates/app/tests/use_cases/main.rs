@@ -6,6 +6,8 @@
 mod counting;
 mod dataset;
 mod harvest;
+mod harvest_policy;
+mod indicator;
 mod search_log;
 mod synonym_list;
 mod visibility;

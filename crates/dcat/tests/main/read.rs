@@ -1,5 +1,7 @@
-use minato_catalog::{HarvestedRecord, Vocabulary, jst_day};
-use minato_dcat::{ParsedCatalog, Syntax, parse_catalog};
+use std::io::Cursor;
+
+use minato_catalog::{HarvestItem, HarvestedRecord, Vocabulary, jst_day};
+use minato_dcat::{Document, ParsedCatalog, Syntax, parse_catalog};
 
 const BASE: &str = "https://data.example.jp/catalog";
 
@@ -16,7 +18,7 @@ const PREFIXES: &str = "
 @prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
 @prefix vcard: <http://www.w3.org/2006/vcard/ns#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> . @prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix schema: <http://schema.org/> . @prefix locn: <http://www.w3.org/ns/locn#> . @prefix hydra: <http://www.w3.org/ns/hydra/core#> .
-@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> . @prefix adms: <http://www.w3.org/ns/adms#> .
 ";
 
 fn turtle(body: &str) -> ParsedCatalog {
@@ -243,4 +245,126 @@ fn no_bytes_make_it_panic() {
             let _ = parse_catalog(bytes, syntax, "not a base", &Vocabulary::built_in());
         }
     }
+}
+
+#[test]
+fn what_belongs_together_need_not_stand_together() {
+    let whole = r#"<https://e.jp/1> a dcat:Dataset ; dct:title "一" ; dct:publisher <https://e.jp/kure> ; dcat:distribution _:f1 ; dct:license <https://e.jp/l> .
+        <https://e.jp/2> a dcat:Dataset ; dct:title "二" ; dct:publisher <https://e.jp/kure> ; dcat:distribution _:f2 .
+        _:f1 dcat:downloadURL <https://e.jp/1.csv> . _:f2 dcat:downloadURL <https://e.jp/2.csv> .
+        <https://e.jp/kure> foaf:name "呉市" . <https://e.jp/l> dct:title "CC BY 4.0" ."#;
+    let scattered = r#"_:f2 dcat:downloadURL <https://e.jp/2.csv> . <https://e.jp/1> dct:title "一" . <https://e.jp/2> dcat:distribution _:f2 .
+        <https://e.jp/l> dct:title "CC BY 4.0" . <https://e.jp/1> dcat:distribution _:f1 . <https://e.jp/2> dct:title "二" . <https://e.jp/1> a dcat:Dataset .
+        <https://e.jp/kure> foaf:name "呉市" . _:f1 dcat:downloadURL <https://e.jp/1.csv> . <https://e.jp/2> a dcat:Dataset .
+        <https://e.jp/1> dct:publisher <https://e.jp/kure> ; dct:license <https://e.jp/l> . <https://e.jp/2> dct:publisher <https://e.jp/kure> ."#;
+    let drafts = |body: &str| turtle(body).records.into_iter().map(|record| record.unwrap().draft).collect::<Vec<_>>();
+    let expected = drafts(whole);
+    assert_eq!((expected[0].licence.as_deref(), expected[1].extras["publisher_name"].as_str()), (Some("CC-BY-4.0"), "呉市"));
+    assert_eq!(drafts(scattered), expected);
+}
+
+#[test]
+fn a_dataset_does_not_swallow_its_neighbours() {
+    let catalog = turtle(
+        r#"<https://e.jp/1> a dcat:Dataset ; dct:title "一" ; dct:isPartOf <https://e.jp/c> ; dct:relation <https://e.jp/2>, [ dct:title "関連" ] .
+           <https://e.jp/2> a dcat:Dataset ; dct:title "二" ; dct:isPartOf <https://e.jp/c> .
+           <https://e.jp/c> a dcat:Catalog ; dcat:dataset <https://e.jp/1>, <https://e.jp/2> ; dct:title "カタログ" ."#,
+    );
+    let raws: Vec<_> = catalog.records.into_iter().map(|record| record.unwrap().raw).collect();
+    assert!(raws.len() == 2 && !raws[0].contains("二") && !raws[0].contains("カタログ"), "{raws:?}");
+}
+
+#[test]
+fn catalog_records_name_and_withdraw_datasets() {
+    let catalog = turtle(
+        r#"<https://e.jp/c> a dcat:Catalog ; dcat:record <https://e.jp/r1>, <https://e.jp/r2>, <https://e.jp/r3> .
+           <https://e.jp/r1> a dcat:CatalogRecord ; foaf:primaryTopic _:d1 .
+           <https://e.jp/r2> foaf:primaryTopic <https://e.jp/2> ; adms:status <http://purl.org/adms/status/Withdrawn> .
+           <https://e.jp/r3> foaf:primaryTopic _:d3 ; dct:identifier "n3" .
+           _:d1 a dcat:Dataset ; dct:title "一" . <https://e.jp/2> a dcat:Dataset ; dct:title "二" . _:d3 a dcat:Dataset ; dct:title "三" ."#,
+    );
+    let ids: Vec<_> = catalog.records.iter().map(|record| record.as_ref().unwrap().remote_id.as_str()).collect();
+    assert_eq!(ids, ["https://e.jp/r1", "n3"]);
+    assert_eq!(catalog.withdrawn, ["https://e.jp/2"]);
+}
+
+#[test]
+fn withdrawn_datasets_go_and_deprecated_ones_stay() {
+    let catalog = turtle(
+        r#"<https://e.jp/1> a dcat:Dataset ; dct:title "一" ; adms:status <http://publications.europa.eu/resource/authority/dataset-status/WITHDRAWN> .
+           <https://e.jp/2> a dcat:Dataset ; dct:title "二" ; adms:status <http://publications.europa.eu/resource/authority/dataset-status/DEPRECATED> ;
+             dct:isReplacedBy <https://e.jp/3> .
+           <https://e.jp/3> a dcat:Dataset ; dct:title "三" ; adms:status "withdrawn" ; dct:identifier "n3" .
+           <https://e.jp/4> a dcat:Dataset ; adms:status [ skos:prefLabel "Withdrawn"@en ] ."#,
+    );
+    assert_eq!(catalog.withdrawn, ["https://e.jp/1", "n3", "https://e.jp/4"]);
+    let draft = only(catalog).draft;
+    assert_eq!((draft.extras["status"].as_str(), draft.extras["is_replaced_by"].as_str()), ("deprecated", "https://e.jp/3"));
+}
+
+#[test]
+fn the_last_page_has_no_next_one() {
+    let page = |at: &str| {
+        let body = format!(
+            "{PREFIXES}<?page=1> a hydra:PagedCollection ; hydra:nextPage <?page=3> ; hydra:firstPage <?page=1> ; hydra:lastPage <?page=2> ."
+        );
+        parse_catalog(body.as_bytes(), Syntax::Turtle, &format!("{BASE}{at}"), &Vocabulary::built_in()).unwrap().next_page
+    };
+    assert_eq!(page("?page=1"), Some(format!("{BASE}?page=3")));
+    assert_eq!(page("?page=2"), None);
+}
+
+fn document(bytes: &[u8], syntax: Syntax) -> (Document, Vec<HarvestItem>) {
+    let mut document = Document::read(Cursor::new(bytes), syntax, BASE).unwrap();
+    let items = (0..document.len()).filter_map(|index| document.item(index, &Vocabulary::built_in()).unwrap()).collect();
+    (document, items)
+}
+
+#[test]
+fn what_came_before_a_mistake_is_read() {
+    let turtle = format!(
+        "{PREFIXES}<https://e.jp/1> a dcat:Dataset ; dct:title \"一\" ; dcat:distribution [ dcat:downloadURL <https://e.jp/1.csv> ] .
+         <https://e.jp/2> a dcat:Dataset ; dct:title \"二\" ; dcat:distribution _:later .
+         <https://e.jp/3> a dcat:Dataset ; dct:title \"三\" ; dct:description \"cut"
+    );
+    let xml = "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" xmlns:dcat=\"http://www.w3.org/ns/dcat#\" xmlns:dct=\"http://purl.org/dc/terms/\">
+         <dcat:Dataset rdf:about=\"https://e.jp/1\"><dct:title>一</dct:title></dcat:Dataset>
+         <dcat:Dataset rdf:about=\"https://e.jp/2\"><dct:title>二</dct:title><dcat:distribution rdf:nodeID=\"later\"/></dcat:Dataset>
+         <dcat:Dataset rdf:about=\"https://e.jp/3\"><dct:title>三</dct:title><dct:description></dcat:Dataset></rdf:RDF>";
+    for (bytes, syntax) in [(turtle.as_bytes(), Syntax::Turtle), (xml.as_bytes(), Syntax::RdfXml)] {
+        let (document, items) = document(bytes, syntax);
+        let error = document.error().unwrap();
+        assert_eq!(error.line, bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1, "{error}");
+        assert!(error.column > 1, "{error}");
+        let [HarvestItem::Record(first), HarvestItem::Failure(second), HarvestItem::Failure(third)] = items.as_slice() else {
+            panic!("{items:#?}")
+        };
+        assert_eq!(first.remote_id, "https://e.jp/1");
+        assert_eq!((second.remote_id.as_deref(), third.remote_id.as_deref()), (Some("https://e.jp/2"), Some("https://e.jp/3")));
+        assert!(third.cause.ja.contains("途中"), "{}", third.cause.ja);
+    }
+}
+
+#[test]
+fn n_triples_are_read() {
+    let lines = "<https://e.jp/1> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.w3.org/ns/dcat#Dataset> .\n<https://e.jp/1> <http://purl.org/dc/terms/title> \"\\u907F\\u96E3\\u6240\" .\n";
+    assert_eq!(only(parse(lines, Syntax::from_media_type("application/n-triples").unwrap())).draft.title, "避難所");
+}
+
+#[test]
+fn sub_catalogs_are_named_when_they_are_elsewhere() {
+    let body = format!(
+        "{PREFIXES}<https://e.jp/c> a dcat:Catalog ; dcat:catalog <https://data.example.jp/sub.ttl>, <https://e.jp/here>, \"other.ttl\" .
+         <https://e.jp/here> a dcat:Catalog ; dcat:dataset <https://e.jp/1> . <https://e.jp/1> a dcat:Dataset ; dct:title \"一\" ."
+    );
+    let (document, items) = document(body.as_bytes(), Syntax::Turtle);
+    assert_eq!(document.sub_catalogs(), ["https://data.example.jp/sub.ttl"]);
+    assert_eq!(items.len(), 1);
+}
+
+#[test]
+fn json_ld_has_a_limit() {
+    let large = format!("{{\"@id\": \"{}\"}}", "x".repeat(51_000_000));
+    let document = Document::read(Cursor::new(large), Syntax::JsonLd, BASE).unwrap();
+    assert!(document.error().unwrap().message.contains("50 MB"));
 }

@@ -124,3 +124,48 @@ async fn what_is_no_catalog_has_failed() {
         assert!(outcome.failed().contains(word), "{word}: {:?}", outcome.listing);
     }
 }
+
+#[tokio::test]
+async fn a_link_header_may_name_the_next_page() {
+    let stub = Stub::start(|asked| match asked.target().as_str() {
+        "/catalog" => Answer { headers: vec![("Link", "</catalog?page=2>; rel=\"next\"".into())], ..turtle(&dataset(1)) },
+        _ => turtle(&dataset(2)),
+    })
+    .await;
+    assert_eq!(harvest(Dcat, &stub, "/catalog").await.listing, Listing::Complete { total: 2 });
+}
+
+#[tokio::test]
+async fn catalogs_of_a_catalog_are_read_on_the_same_server() {
+    let stub = Stub::start(|asked| match asked.path.as_str() {
+        "/catalog" => turtle(&format!("{} <#c> a dcat:Catalog ; dcat:catalog </a>, </b>, <https://other.example/c> .", dataset(1))),
+        "/a" => turtle(&format!("{} <#c> dcat:catalog </catalog>, </b> .", dataset(2))),
+        _ => turtle(&format!("{}{}", dataset(2), dataset(3))),
+    })
+    .await;
+    let outcome = harvest(Dcat, &stub, "/catalog").await;
+    assert_eq!((outcome.listing, stub.asked().len()), (Listing::Complete { total: 3 }, 3));
+}
+
+#[tokio::test]
+async fn a_document_broken_in_the_middle_keeps_what_came_before() {
+    let stub = Stub::start(|_| turtle(&format!("{}{}<https://e.jp/3> dct:title \"題\" ; ; oops oops", dataset(1), dataset(2)))).await;
+    let outcome = harvest(Dcat, &stub, "/catalog").await;
+    assert!(outcome.incomplete().contains("line 4"), "{:?}", outcome.listing);
+    assert!(outcome.ids().contains(&"https://e.jp/1"));
+}
+
+#[tokio::test]
+async fn what_a_catalog_withdraws_is_told() {
+    let stub = Stub::start(|_| {
+        turtle(&format!(
+            "{}<https://e.jp/1> <http://www.w3.org/ns/adms#status> <http://purl.org/adms/status/Withdrawn> .{}",
+            dataset(1),
+            dataset(2)
+        ))
+    })
+    .await;
+    let outcome = harvest(Dcat, &stub, "/catalog").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 2 });
+    assert_eq!(outcome.withdrawn, [("https://e.jp/1".to_owned(), minato_catalog::Withdrawal::Deleted)]);
+}

@@ -38,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) claimed_length: Option<usize>,
     /// Waited before the body.
     pub(crate) delay: Duration,
+    /// Waited before each byte of the body.
+    pub(crate) drip: Duration,
 }
 
 pub(crate) fn ok(content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -124,7 +126,18 @@ async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&Asked) -> Answer>, lo
     // The client may hang up at any time: that is what some tests want.
     let _ = stream.write_all(start.as_bytes()).await;
     tokio::time::sleep(answer.delay).await;
-    let _ = stream.write_all(&answer.body).await;
+    if asked.head.starts_with("HEAD ") {
+        // A head has no body.
+    } else if answer.drip.is_zero() {
+        let _ = stream.write_all(&answer.body).await;
+    } else {
+        for byte in answer.body {
+            tokio::time::sleep(answer.drip).await;
+            if stream.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    }
     let _ = stream.shutdown().await;
 }
 
@@ -146,6 +159,12 @@ impl Outcome {
         let Listing::Incomplete { cause } = &self.listing else { panic!("{:?}", self.listing) };
         assert!(!cause.ja.is_empty());
         &cause.en
+    }
+
+    /// [`Outcome::incomplete`] with so many records met nevertheless.
+    pub(crate) fn incomplete_with(&self, records: usize) -> &str {
+        assert_eq!(self.records.len(), records);
+        self.incomplete()
     }
 
     /// Asserts a failed listing without records and gives its cause.

@@ -10,6 +10,7 @@ mod distribution;
 mod docs;
 mod document;
 mod harvest;
+mod indicator;
 mod member;
 mod noun;
 mod request;
@@ -67,6 +68,7 @@ fn endpoints() -> Vec<route::Endpoint> {
         token::endpoints(),
         harvest::endpoints(),
         statistics::endpoints(),
+        indicator::endpoints(),
         vocabulary::endpoints(),
     ]
     .into_iter()

@@ -243,7 +243,7 @@ impl Ckan<'_> {
             "relationships_as_object": [],
             "num_resources": dataset.files.len(),
             "num_tags": dataset.keywords.len(),
-            "private": false,
+            "private": dataset.private,
             "state": "active",
             "type": "dataset",
             "url": self.catalog.page_url(&dataset.name),

@@ -1,0 +1,469 @@
+//! Files of harvested datasets: whether their links lead to what they say, and copies of them here.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use minato_catalog::{
+    Action, Dataset, DatasetState, Distribution, FileVersion, LinkCheck, LinkFinding, Organization, Role, Text, Viewer,
+    media_type_of_format, normalize_format,
+};
+use minato_files::detect_media_type;
+use minato_harvest::{Answer, Client, Request};
+use minato_store::dataset::{self, DatasetFilter, Order, Scope};
+use minato_store::job::{self, Job};
+use minato_store::{distribution, link_check as store};
+use uuid::Uuid;
+
+use super::{LEASE, find_source};
+use crate::App;
+use crate::context::Context;
+use crate::dataset::require_role;
+use crate::error::{Error, Result};
+
+pub(super) const KIND: &str = "link_check";
+/// How long a finding is good for.
+const AGE_MAX: chrono::Duration = chrono::Duration::days(7);
+/// Largest file that is fetched only to compare its checksum, in bytes.
+const CHECKSUM_BYTES_MAX: u64 = 100_000_000;
+/// A check that was begun so often without ending is given up.
+const ATTEMPTS_MAX: i64 = 20;
+/// Most links reported at once.
+const TROUBLED_MAX: i64 = 1_000;
+
+impl App {
+    /// How a distribution's link was found, newest first.
+    pub fn link_checks(&self, viewer: &Viewer, id: &str) -> Result<Vec<LinkCheck>> {
+        let found = self.distribution(viewer, id)?;
+        Ok(self.store().read(|conn| store::history(conn, found.distribution.id))?)
+    }
+
+    /// The links of an organization's datasets that lead nowhere or not to what they say. For its members.
+    pub fn troubled_links(&self, viewer: &Viewer, organization: &str) -> Result<Vec<LinkCheck>> {
+        let organization: Organization = self.get(viewer, organization)?;
+        require_role(viewer, organization.id, Role::Viewer)?;
+        Ok(self.store().read(|conn| store::troubled(conn, organization.id, TROUBLED_MAX))?)
+    }
+
+    /// Asks for the links of a source to be looked at, however fresh the last findings are not.
+    pub fn queue_link_check(&self, context: &Context, source: &str) -> Result<Uuid> {
+        let source = self.source(&context.viewer, source)?;
+        require_role(&context.viewer, source.organization_id, Role::Editor)?;
+        self.enqueue_link_check(source.id)
+    }
+
+    pub(super) fn enqueue_link_check(&self, source_id: Uuid) -> Result<Uuid> {
+        self.store().write::<_, Error>(|conn| Ok(job::enqueue(conn, KIND, &source_id.to_string(), self.now())?.id))
+    }
+
+    /// Looks at links, source by source, until told to stop. Blocks; run it in a thread of its own, so that slow servers hold up no harvest.
+    pub fn work_on_links(&self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            let worked = self.claim(KIND, None).and_then(|job| match job {
+                Some(job) => self.look_at_links(&job, stop).map(|()| true),
+                None => Ok(false),
+            });
+            match worked {
+                Ok(true) => {}
+                Ok(false) => std::thread::sleep(Duration::from_secs(1)),
+                Err(error) => {
+                    tracing::error!(%error, "links could not be looked at; going on with the next source");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    /// Looks at the links of a source now, in this thread; for the command line and tests. Gives the number of links looked at.
+    pub fn check_links(&self, context: &Context, source: &str) -> Result<usize> {
+        let id = self.queue_link_check(context, source)?;
+        match self.claim(KIND, Some(id))? {
+            Some(job) => {
+                self.look_at_links(&job, &AtomicBool::new(false))?;
+                let job = self.store().read(|conn| job::find(conn, id))?;
+                Ok(job.and_then(|job| job.progress.parse().ok()).unwrap_or(0))
+            }
+            None => Ok(0),
+        }
+    }
+
+    fn look_at_links(&self, job: &Job, stop: &AtomicBool) -> Result<()> {
+        let node = self.settings().node.clone();
+        let outcome = if job.attempts > ATTEMPTS_MAX { Ok(0) } else { self.look_at_source(job, stop) };
+        let (count, failure) = match &outcome {
+            Ok(count) => (*count, None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        if stop.load(Ordering::Acquire) {
+            // The next server goes on.
+            return Ok(());
+        }
+        self.store().write::<_, Error>(|conn| {
+            job::finish(conn, job.id, &node, &count.to_string(), failure.as_deref(), self.now())?;
+            Ok(())
+        })?;
+        outcome.map(|_| ())
+    }
+
+    fn look_at_source(&self, job: &Job, stop: &AtomicBool) -> Result<usize> {
+        let Some(source) = self.store().read(|conn| find_source(conn, &job.subject_id))? else { return Ok(0) };
+        let client = self.client()?.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
+        let mut filter = DatasetFilter {
+            scope: Scope::Everything,
+            organization_id: Some(source.organization_id),
+            state: Some(DatasetState::Published),
+            order: Order::Slug,
+            limit: 100,
+            ..Default::default()
+        };
+        let mut count = 0;
+        loop {
+            let page = self.store().read(|conn| dataset::list(conn, &filter))?;
+            for dataset in &page.items {
+                if dataset.content.provenance.as_ref().is_none_or(|provenance| provenance.source_id != source.id) {
+                    continue;
+                }
+                for file in &dataset.content.distributions {
+                    let Some(url) = file.download_url.as_deref().or(file.access_url.as_deref()).filter(|url| url.starts_with("http"))
+                    else {
+                        continue;
+                    };
+                    if stop.load(Ordering::Acquire) {
+                        return Ok(count);
+                    }
+                    let now = self.now();
+                    let last = self.store().read(|conn| store::last_looked(conn, file.id, url))?;
+                    if last.is_some_and(|last| now - last < AGE_MAX) && !(source.draft.mirror && file.file.is_none()) {
+                        continue;
+                    }
+                    self.store().write::<_, Error>(|conn| {
+                        job::heartbeat(conn, job.id, &self.settings().node, &count.to_string(), now, LEASE)?;
+                        Ok(())
+                    })?;
+                    let mirror = source.draft.mirror && file.download_url.is_some();
+                    runtime.block_on(self.look_at_link(&client, dataset, file, url, mirror, now))?;
+                    count += 1;
+                }
+            }
+            match page.next_cursor {
+                Some(cursor) => filter.after = Some(cursor),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    async fn look_at_link(
+        &self,
+        client: &Client,
+        dataset: &Dataset,
+        file: &Distribution,
+        url: &str,
+        mirror: bool,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let before = self.store().read(|conn| store::latest(conn, file.id))?.filter(|before| before.url == url);
+        let declared = file.extras.get("hash").map(String::as_str).unwrap_or_default();
+        let mut finding = if mirror || !declared.is_empty() {
+            self.fetch_file(client, dataset, file, url, mirror, before.as_ref()).await?
+        } else {
+            probe(client, url).await
+        };
+        let answered = finding.status.is_some_and(|status| status < 400);
+        if answered {
+            compare(file, &mut finding);
+        }
+        let check = LinkCheck {
+            distribution_id: file.id,
+            dataset_id: dataset.id,
+            url: url.to_owned(),
+            at: now,
+            until: now,
+            ok: answered && finding.problems.is_empty(),
+            finding,
+        };
+        self.store().write::<_, Error>(|conn| Ok(store::save(conn, &check)?))
+    }
+
+    /// Fetches a file, unless it is the one that is known, to compare it with its checksum and to keep a copy.
+    async fn fetch_file(
+        &self,
+        client: &Client,
+        dataset: &Dataset,
+        file: &Distribution,
+        url: &str,
+        mirror: bool,
+        before: Option<&LinkCheck>,
+    ) -> Result<LinkFinding> {
+        let known = before.filter(|before| before.ok && (!mirror || file.file.is_some())).map(|before| &before.finding);
+        let request = Request {
+            accept: "*/*",
+            etag: known.and_then(|known| known.etag.as_deref()),
+            last_modified: known.and_then(|known| known.last_modified.as_deref()),
+        };
+        let spooled = match client.fetch(url, &request).await {
+            Ok(Answer::NotModified) => return Ok(known.cloned().unwrap_or_default()),
+            Ok(Answer::Changed(spooled)) => spooled,
+            Err(error) => return Ok(unreachable(&error)),
+        };
+        let mut finding = LinkFinding {
+            status: Some(200),
+            media_type: spooled.content_type.clone(),
+            byte_size: i64::try_from(spooled.length).ok(),
+            etag: spooled.etag.clone(),
+            last_modified: spooled.last_modified.clone(),
+            ..Default::default()
+        };
+        if !mirror && spooled.length > CHECKSUM_BYTES_MAX {
+            return Ok(finding);
+        }
+        let limit = self.settings().upload_bytes_max;
+        if spooled.length > limit {
+            finding.problems.push(Text::new(
+                format!("ファイルが上限（{} MB）を超えるため、写しを作りませんでした。", limit / 1_000_000),
+                format!("the file is larger than {} MB, so no copy was made", limit / 1_000_000),
+            ));
+            return Ok(finding);
+        }
+        let name = spooled.url.path_segments().and_then(|mut path| path.next_back()).unwrap_or_default().to_owned();
+        let is_html = spooled.is_html();
+        let mut upload = self.blobs().begin(limit)?;
+        let mut sums = Sums::default();
+        let mut reader = spooled.file;
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let length = reader.read(&mut buffer).map_err(Error::internal)?;
+            if length == 0 {
+                break;
+            }
+            upload.write(&buffer[..length])?;
+            sums.update(&buffer[..length]);
+        }
+        finding.sha256 = Some(upload.sha256());
+        if let Some(problem) = sums.compare(file.extras.get("hash").map(String::as_str).unwrap_or_default(), &upload.sha256()) {
+            finding.problems.push(problem);
+        }
+        // A page in place of the file, a login for instance, is no copy of it.
+        let wants_page = file.format.as_deref() == Some("HTML");
+        if mirror && upload.byte_size() > 0 && (wants_page || !is_html) {
+            let detected = detect_media_type(&name, upload.head());
+            let version = FileVersion {
+                version: 0,
+                sha256: upload.sha256(),
+                byte_size: i64::try_from(upload.byte_size()).map_err(Error::internal)?,
+                file_name: minato_files::sanitize_file_name(&percent_decoded(&name)),
+                media_type: detected.media_type,
+                created: self.now(),
+            };
+            self.keep_copy(dataset.id, file.id, version, upload)?;
+        }
+        Ok(finding)
+    }
+
+    /// Makes fetched bytes the latest version of a harvested distribution. Its address at the source stays beside it.
+    fn keep_copy(&self, dataset_id: Uuid, id: Uuid, version: FileVersion, upload: minato_files::Upload) -> Result<()> {
+        let context = Context::system("mirror");
+        self.change(&context, |conn| {
+            let unchanged = |dataset| Ok(crate::context::Change::unchanged(dataset));
+            let before = dataset::find(conn, dataset_id)?.ok_or_else(|| Error::not_found("dataset", dataset_id.to_string()))?;
+            let mut after = before.clone();
+            let Some(place) = after.content.distributions.iter_mut().find(|file| file.id == id) else { return unchanged(before) };
+            if place.file.as_ref().is_some_and(|file| file.sha256 == version.sha256) {
+                return unchanged(before);
+            }
+            let last = distribution::versions(conn, id)?.first().map_or(0, |version| version.version);
+            let version = FileVersion { version: last + 1, ..version };
+            place.byte_size = Some(version.byte_size);
+            place.file = Some(version.clone());
+            distribution::add_version(conn, id, &version)?;
+            after.revision += 1;
+            after.updated = self.now();
+            let saved = dataset::save(conn, &after, Some(&before), Action::Update, &context.viewer.name)?;
+            upload.finish()?;
+            Ok(crate::context::Change { value: after, status: crate::context::Status::Updated, seq: Some(saved.seq) })
+        })?;
+        Ok(())
+    }
+}
+
+/// What a link leads to, without fetching it.
+async fn probe(client: &Client, url: &str) -> LinkFinding {
+    match client.probe(url).await {
+        Ok(probe) => {
+            let mut finding = LinkFinding {
+                status: Some(probe.status),
+                media_type: probe.content_type,
+                byte_size: probe.length.and_then(|length| i64::try_from(length).ok()),
+                etag: probe.etag,
+                last_modified: probe.last_modified,
+                ..Default::default()
+            };
+            if probe.status >= 400 {
+                finding.problems.push(status_text(probe.status));
+            }
+            finding
+        }
+        Err(error) => unreachable(&error),
+    }
+}
+
+fn unreachable(error: &minato_harvest::Error) -> LinkFinding {
+    LinkFinding { status: error.status(), problems: vec![error.text()], ..Default::default() }
+}
+
+fn status_text(status: u16) -> Text {
+    match status {
+        404 | 410 => Text::new(
+            format!("リンク先がありません（HTTP {status}）。URL を直すか、ファイルを置き直してください。"),
+            format!("nothing is there (HTTP {status}); mend the address or put the file back"),
+        ),
+        401 | 403 => Text::new(
+            format!("リンク先の閲覧が許可されていません（HTTP {status}）。公開設定を確認してください。"),
+            format!("access is denied (HTTP {status}); check that it is public"),
+        ),
+        _ => Text::new(
+            format!("リンク先が HTTP {status} を返しました。URL を確認してください。"),
+            format!("the link answered with HTTP {status}; check the address"),
+        ),
+    }
+}
+
+/// What was declared of a file against what is served.
+fn compare(file: &Distribution, finding: &mut LinkFinding) {
+    let served = finding.media_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let declared = file.format.as_deref().and_then(normalize_format);
+    let is_page = matches!(declared.as_deref(), None | Some("HTML" | "API" | "WMS" | "WFS" | "URL"));
+    if file.download_url.is_some() && !is_page && served == "text/html" {
+        let format = declared.as_deref().unwrap_or_default();
+        finding.problems.push(Text::new(
+            format!("{format} とされていますが、Web ページ（HTML）が返りました。ファイルそのものの URL にしてください。"),
+            format!("it is said to be {format}, but a web page (HTML) is served; give the address of the file itself"),
+        ));
+    } else if let (Some(format), Some(found)) = (declared.as_deref(), format_of_media_type(&served))
+        && format != found
+        && is_distinct(format, found)
+    {
+        finding.problems.push(Text::new(
+            format!("{format} とされていますが、{found}（{served}）として配信されています。"),
+            format!("it is said to be {format}, but is served as {found} ({served})"),
+        ));
+    }
+    // A copy's size is the copy's own.
+    if file.file.is_none()
+        && let (Some(said), Some(served)) = (file.byte_size, finding.byte_size)
+        && said != served
+        && said > 0
+    {
+        finding.problems.push(Text::new(
+            format!("サイズは {said} バイトとされていますが、実際は {served} バイトです。"),
+            format!("it is said to have {said} bytes and has {served}"),
+        ));
+    }
+}
+
+fn format_of_media_type(media_type: &str) -> Option<&'static str> {
+    ["CSV", "XLSX", "XLS", "PDF", "JSON", "GeoJSON", "XML", "ZIP", "KML"]
+        .into_iter()
+        .find(|format| media_type_of_format(format).is_some_and(|own| own == media_type))
+}
+
+/// Formats that are one within another are no contradiction: servers say so all the time.
+fn is_distinct(declared: &str, served: &str) -> bool {
+    let within = |outer: &str, inner: &[&str]| served == outer && inner.contains(&declared);
+    !(within("JSON", &["GeoJSON", "JSON-LD", "TopoJSON", "CityJSON"])
+        || within("XML", &["KML", "RDF", "GML", "GPX", "RSS", "GeoRSS"])
+        || served == "ZIP")
+}
+
+fn percent_decoded(name: &str) -> String {
+    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
+/// Checksums that publishers declare, beside SHA-256.
+#[derive(Default)]
+struct Sums {
+    md5: md5::Md5,
+    sha1: sha1::Sha1,
+}
+
+impl Sums {
+    fn update(&mut self, bytes: &[u8]) {
+        use md5::Digest as _;
+        self.md5.update(bytes);
+        self.sha1.update(bytes);
+    }
+
+    /// What is wrong with a declared checksum: `sha256:…`, `md5:…`, or the hexadecimal digits alone. One of another kind says nothing.
+    fn compare(self, declared: &str, sha256: &str) -> Option<Text> {
+        use md5::Digest as _;
+        let declared = declared.trim().to_ascii_lowercase();
+        let digits = declared.rsplit([':', '=']).next().unwrap_or_default().trim();
+        if !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+            return None;
+        }
+        let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (name, real) = match digits.len() {
+            64 => ("SHA-256", sha256.to_owned()),
+            40 => ("SHA-1", hexadecimal(&self.sha1.finalize())),
+            32 => ("MD5", hexadecimal(&self.md5.finalize())),
+            _ => return None,
+        };
+        (digits != real).then(|| {
+            Text::new(
+                format!("{name} は {digits} とされていますが、実際は {real} です。ファイルが差し替えられたか、壊れています。"),
+                format!("its {name} is said to be {digits} and is {real}: the file was replaced or is damaged"),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_of_any_usual_kind_are_compared() {
+        let sums = || {
+            let mut sums = Sums::default();
+            sums.update(b"abc");
+            sums
+        };
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        for (declared, fits) in [
+            ("900150983cd24fb0d6963f7d28e17f72", true),
+            ("md5:900150983CD24FB0D6963F7D28E17F72", true),
+            ("sha1:a9993e364706816aba3e25717850c26c9cd0d89d", true),
+            (sha256, true),
+            ("md5:000150983cd24fb0d6963f7d28e17f72", false),
+            ("crc32:12345678", true),
+            ("", true),
+            ("なし", true),
+        ] {
+            assert_eq!(sums().compare(declared, sha256).is_none(), fits, "{declared}");
+        }
+    }
+
+    #[test]
+    fn a_page_in_place_of_a_file_is_named() {
+        let mut file = Distribution { format: Some("CSV".into()), ..distribution_of("https://e.jp/a.csv") };
+        let problems = |file: &Distribution, media_type: &str, size: i64| {
+            let mut finding = LinkFinding { media_type: Some(media_type.into()), byte_size: Some(size), ..Default::default() };
+            compare(file, &mut finding);
+            finding.problems.len()
+        };
+        assert_eq!(problems(&file, "text/html; charset=utf-8", 5), 1);
+        assert_eq!(problems(&file, "text/csv", 5), 0);
+        assert_eq!(problems(&file, "application/octet-stream", 5), 0);
+        assert_eq!(problems(&file, "application/pdf", 5), 1);
+        file.byte_size = Some(6);
+        assert_eq!(problems(&file, "text/csv", 5), 1);
+        let geo = Distribution { format: Some("GeoJSON".into()), ..distribution_of("https://e.jp/a.geojson") };
+        assert_eq!(problems(&geo, "application/json", 5), 0);
+    }
+
+    fn distribution_of(url: &str) -> Distribution {
+        let draft = minato_catalog::DistributionDraft { download_url: Some(url.into()), ..Default::default() };
+        draft.apply(Uuid::nil(), None, &minato_catalog::Vocabulary::built_in())
+    }
+}

@@ -1,0 +1,185 @@
+//! Documents as streams of triples.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use oxrdf::{NamedNode, Triple};
+use oxrdfxml::RdfXmlParseError;
+use oxttl::TurtleParseError;
+
+use crate::graph::{ParseError, Syntax};
+use crate::json_ld::parse_json_ld;
+
+/// Reads a document to its end or first mistake, giving each triple to `take`. IRIs that strict parsers refuse (spaces, brackets) are let
+/// through: portals publish them. No syntax takes memory to speak of, but see [`parse_json_ld`].
+pub(crate) fn parse(
+    mut input: impl Read + Seek,
+    syntax: Syntax,
+    base: &str,
+    mut take: impl FnMut(Triple) -> io::Result<()>,
+) -> io::Result<Option<ParseError>> {
+    let start = skip_mark(&mut input)?;
+    let base = NamedNode::new(base).ok().map(NamedNode::into_string);
+    let mistake = |line: u64, column: u64, message: String| Ok(Some(ParseError { syntax, line, column, message }));
+    match syntax {
+        Syntax::Turtle => {
+            let mut parser = oxttl::TurtleParser::new().lenient();
+            if let Some(base) = base {
+                parser = match parser.with_base_iri(base) {
+                    Ok(parser) => parser,
+                    Err(error) => return mistake(0, 0, error.to_string()),
+                };
+            }
+            for triple in parser.for_reader(BufReader::new(input)) {
+                match triple {
+                    Ok(triple) => take(triple)?,
+                    Err(TurtleParseError::Io(error)) => return Err(error),
+                    Err(TurtleParseError::Syntax(error)) => {
+                        let start = error.location().start;
+                        return mistake(start.line + 1, start.column + 1, error.message().to_owned());
+                    }
+                }
+            }
+        }
+        Syntax::JsonLd => return parse_json_ld(&mut input, start, base.as_deref(), &mut take),
+        Syntax::RdfXml => {
+            let mut parser = oxrdfxml::RdfXmlParser::new().lenient();
+            if let Some(base) = base {
+                parser = match parser.with_base_iri(base) {
+                    Ok(parser) => parser,
+                    Err(error) => return mistake(0, 0, error.to_string()),
+                };
+            }
+            // The parser takes the end of the file for the end of every open element.
+            let is_whole = is_whole_xml(&ends(&mut input, start)?);
+            input.seek(SeekFrom::Start(start))?;
+            let mut parser = parser.for_reader(BufReader::new(&mut input));
+            let mut failed = None;
+            while let Some(triple) = parser.next() {
+                match triple {
+                    Ok(triple) => take(triple)?,
+                    // What is no text is a mistake of the document as well.
+                    Err(RdfXmlParseError::Io(error))
+                        if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+                    {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        failed = Some((parser.buffer_position(), error.to_string()));
+                        break;
+                    }
+                }
+            }
+            drop(parser);
+            let (offset, message) = match failed {
+                // What else is wrong with half a document follows from that.
+                _ if !is_whole => (u64::MAX, "the document ends before its root element is closed".to_owned()),
+                Some(failed) => failed,
+                None => return Ok(None),
+            };
+            let (line, column) = line_and_column(&mut input, start, offset)?;
+            return mistake(line, column, message);
+        }
+    }
+    Ok(None)
+}
+
+/// Goes past a byte order mark and tells where the text begins.
+fn skip_mark(input: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let mut start = Vec::new();
+    input.rewind()?;
+    input.take(3).read_to_end(&mut start)?;
+    input.seek(SeekFrom::Start(if start == b"\xef\xbb\xbf" { 3 } else { 0 }))
+}
+
+/// Bytes at each end of an XML document that tell whether its root element is closed.
+const END_BYTES: u64 = 64 * 1024;
+
+/// The beginning and the end of a document; the whole of a short one.
+fn ends(input: &mut (impl Read + Seek), start: u64) -> io::Result<Vec<u8>> {
+    let end = input.seek(SeekFrom::End(0))?;
+    input.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    if end.saturating_sub(start) <= 2 * END_BYTES {
+        input.read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    input.take(END_BYTES).read_to_end(&mut bytes)?;
+    input.seek(SeekFrom::Start(end - END_BYTES))?;
+    input.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Line and column, from 1, of a place in a document.
+fn line_and_column(input: &mut (impl Read + Seek), start: u64, offset: u64) -> io::Result<(u64, u64)> {
+    input.seek(SeekFrom::Start(start))?;
+    let (mut line, mut last_line) = (1, Vec::new());
+    let mut rest = BufReader::new(input).take(offset);
+    let mut piece = [0; 8 * 1024];
+    loop {
+        let length = rest.read(&mut piece)?;
+        if length == 0 {
+            break;
+        }
+        for byte in &piece[..length] {
+            if *byte == b'\n' {
+                line += 1;
+                last_line.clear();
+            } else if last_line.len() < 1_000_000 {
+                last_line.push(*byte);
+            }
+        }
+    }
+    Ok((line, String::from_utf8_lossy(&last_line).chars().count() as u64 + 1))
+}
+
+/// Whether an XML document's last tag closes its root element.
+fn is_whole_xml(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut rest = text.trim();
+    // Before the root: declaration, comments, document type (which may hold brackets with tags in them).
+    while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
+        let end = if rest.starts_with("<?") {
+            after.find("?>").map(|at| at + 2)
+        } else if rest.starts_with("<!--") {
+            after.find("-->").map(|at| at + 3)
+        } else {
+            let bracket = after.find('[').filter(|bracket| after.find('>').is_none_or(|close| *bracket < close));
+            let from = bracket.and_then(|bracket| after[bracket..].find(']').map(|at| bracket + at)).unwrap_or(0);
+            after[from..].find('>').map(|at| from + at + 1)
+        };
+        let Some(end) = end else { return false };
+        rest = after[end..].trim_start();
+    }
+    while rest.ends_with("-->") {
+        let Some(start) = rest.rfind("<!--") else { return false };
+        rest = rest[..start].trim_end();
+    }
+    let Some(root) = rest.strip_prefix('<') else { return false };
+    let name: String = root.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '>' | '/')).collect();
+    let Some(last) = rest.rfind('<') else { return false };
+    let last_tag = &rest[last..];
+    if last == 0 {
+        return last_tag.ends_with("/>");
+    }
+    last_tag.strip_prefix("</").and_then(|tag| tag.strip_suffix('>')).is_some_and(|tag| tag.trim_end() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_is_whole_when_its_root_is_closed() {
+        for text in [
+            "<a></a>",
+            "<a/>",
+            " <?xml version='1.0'?>\n<!-- <x> -->\n<!DOCTYPE r [ <!ENTITY x \"y\"> ]>\n<r:a x='1'><b></b></r:a >\n<!-- end -->\n",
+            "<!DOCTYPE a SYSTEM 'b'><a>[</a>",
+        ] {
+            assert!(is_whole_xml(text.as_bytes()), "{text}");
+        }
+        for text in ["", "<", "<?xml", "<!--", "<a>", "<a><b></b>", "<a><b/>", "<a></a", "<a", "text", "<a></b>", "<!DOCTYPE"] {
+            assert!(!is_whole_xml(text.as_bytes()), "{text}");
+        }
+    }
+}
