@@ -107,6 +107,7 @@ fn rich() -> Dataset {
         standard_dataset: None,
         extras: BTreeMap::from([("備考".to_owned(), "なし".to_owned()), ("author_email".to_owned(), "b@example.jp".to_owned())]),
         provenance: None,
+        duplicate_of: None,
         distributions: vec![distribution, link, page],
     };
     Dataset { id: new_id(), content, revision: 3, created: at, updated: at }
