@@ -4,8 +4,9 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use minato_app::catalog::{Channel, ClientClass, Download, Organization, OrganizationDraft, Viewer, new_id};
+use minato_app::counter;
 use minato_app::searching::{Facet, SearchRequest};
-use minato_app::store::download::{self, NewDownload};
+use minato_app::store::download::{self, CountingRules};
 use minato_app::{App, AppSettings, Context};
 use minato_testkit::fixtures;
 
@@ -46,29 +47,36 @@ fn use_cases(criterion: &mut Criterion) {
         bencher.iter_batched(fresh, |draft| beside.create_dataset(&context, draft).unwrap(), BatchSize::SmallInput)
     });
     group.bench_function("count 100 downloads in one commit", |bencher| {
+        let rules = CountingRules { window: counter::double_click_window, settle: counter::settle, sums: |rows| counter::sums(rows) };
         let batch = || (0..100).map(|_| new_download()).collect::<Vec<_>>();
-        let count =
-            |batch: Vec<NewDownload>| beside.store().count(|conn| download::count(conn, &batch, chrono::Duration::seconds(30))).unwrap();
+        let count = |batch: Vec<Download>| beside.store().count(|conn| download::count(conn, &batch, &rules)).unwrap();
         bencher.iter_batched(batch, count, BatchSize::SmallInput)
     });
     group.finish();
     app.stop();
 }
 
-fn new_download() -> NewDownload {
+fn new_download() -> Download {
     let id = new_id();
-    let download = Download {
+    let at = chrono::Utc::now();
+    Download {
         id,
-        at: chrono::Utc::now(),
+        at,
+        first_at: at,
+        clicks: 1,
         distribution_id: uuid::Uuid::from_u128(1),
         dataset_id: uuid::Uuid::from_u128(2),
         organization_id: uuid::Uuid::from_u128(3),
         class: ClientClass::Human,
         channel: Channel::File,
         visitor: id.to_string(),
-        method_version: 1,
-    };
-    NewDownload { download, click: id.to_string() }
+        click: id.to_string(),
+        click_before: None,
+        referrer: String::new(),
+        format: "CSV".to_owned(),
+        agent_rule: "(browser)".to_owned(),
+        method_version: 2,
+    }
 }
 
 criterion_group!(benches, use_cases);

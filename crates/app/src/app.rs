@@ -6,19 +6,33 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use minato_catalog::{Action, Dataset, Licence, RecordState, Theme, built_in_licences, built_in_themes};
+use minato_catalog::{
+    Action, Dataset, Licence, RecordState, ReportKind, ReportSource, Theme, built_in_indicators, built_in_licences, built_in_scopes,
+    built_in_themes,
+};
 use minato_files::BlobStore;
-use minato_store::{Backend, Store, StoreSettings, download, job, licence, theme};
+use minato_store::{Backend, Store, StoreSettings, indicator, job, licence, theme};
 use uuid::Uuid;
 
-use crate::counting::Counter;
+use crate::clock::Clock;
+use crate::counting::{Counter, Salts};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::indexing::Indexer;
 use crate::search_log::SearchLog;
+use crate::view_log::ViewLog;
 
 /// Baseline and target of downloads a month that a new catalog starts with: the plan for 2024–2025.
 const DOWNLOAD_TARGET: (i32, i64, i64) = (2024, 27_000, 33_000);
+
+/// The other targets of the plans: indicator, fiscal year, baseline, target.
+const TARGETS: &[(&str, i32, Option<i64>, i64)] = &[
+    ("datasets_published", 2024, Some(1_100), 1_300),
+    ("municipalities_on_portal", 2021, Some(8), 23),
+    ("analysis_training", 2024, None, 100),
+    ("staff_digital_training", 2024, Some(2_000), 4_000),
+    ("data_use_training", 2021, None, 1_000),
+];
 
 /// Beginning of the lease names of processes that keep the index.
 const SERVER: &str = "server-";
@@ -46,6 +60,8 @@ pub struct AppSettings {
     pub node: String,
     /// Address under which the public reaches this catalog, without a final slash; empty when not known. Tells our own records apart.
     pub public_url: String,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl AppSettings {
@@ -62,6 +78,7 @@ impl AppSettings {
             harvest: minato_harvest::ClientSettings::default(),
             node: String::new(),
             public_url: String::new(),
+            clock: Clock::default(),
         }
     }
 }
@@ -84,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) indexer: Option<Indexer>,
     pub(crate) counter: Counter,
     pub(crate) search_log: SearchLog,
+    pub(crate) view_log: ViewLog,
     pub(crate) generation: Arc<AtomicU64>,
     pub(crate) datasets: moka::sync::Cache<Uuid, (u64, Arc<Dataset>)>,
     pub(crate) same_standard: moka::sync::Cache<String, (u64, Datasets)>,
@@ -92,7 +110,9 @@ pub(crate) struct Inner {
     /// By the hash of a file.
     pub(crate) column_names: moka::sync::Cache<String, Arc<[String]>>,
     pub(crate) dataset_of_distribution: moka::sync::Cache<Uuid, (u64, Uuid)>,
-    pub(crate) salt: Mutex<Option<(chrono::NaiveDate, Arc<[u8]>)>>,
+    pub(crate) salts: Mutex<Salts>,
+    /// What the rules of indicators give, by rule and scope.
+    pub(crate) indicator_values: moka::sync::Cache<String, (u64, f64)>,
     pub(crate) client: std::sync::OnceLock<minato_harvest::Client>,
 }
 
@@ -116,6 +136,7 @@ impl App {
         let generation = Arc::new(AtomicU64::new(1));
         let counter = Counter::start(store.clone());
         let search_log = SearchLog::start(store.clone());
+        let view_log = ViewLog::start(store.clone());
         let indexer = if settings.index { Some(Indexer::open(&settings, store.clone(), generation.clone())?) } else { None };
         if settings.index {
             // Only the process that owns the directory may clear what a killed one left.
@@ -137,18 +158,21 @@ impl App {
             indexer,
             counter,
             search_log,
+            view_log,
             generation,
             datasets: moka::sync::Cache::new(5_000),
             same_standard: moka::sync::Cache::new(100),
             similar: moka::sync::Cache::new(5_000),
             column_names: moka::sync::Cache::new(5_000),
             dataset_of_distribution: moka::sync::Cache::new(5_000),
-            salt: Mutex::new(None),
+            salts: Mutex::new(Salts::new()),
+            indicator_values: moka::sync::Cache::new(100),
             client: std::sync::OnceLock::new(),
             settings,
         };
         let app = App(Arc::new(inner));
         app.note_missing_keys()?;
+        app.note_method()?;
         if let Some(indexer) = &app.0.indexer {
             indexer.start(&app);
         }
@@ -191,7 +215,12 @@ impl App {
 
     /// The current moment at the precision the database keeps.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        Utc::now().trunc_subsecs(6)
+        self.0.settings.clock.now()
+    }
+
+    /// The day it is in Japan.
+    pub fn today(&self) -> chrono::NaiveDate {
+        minato_catalog::jst_day(self.now())
     }
 
     /// Makes a committed change visible: caches forget, lists are reloaded, the index has it.
@@ -218,6 +247,7 @@ impl App {
         }
         self.0.counter.stop();
         self.0.search_log.stop();
+        self.0.view_log.stop();
     }
 }
 
@@ -238,8 +268,30 @@ fn seed(store: &Store) -> Result<()> {
             }
         }
         let (year, baseline, target) = DOWNLOAD_TARGET;
-        if download::target(conn, crate::statistics::DOWNLOADS_PER_MONTH, i32::MAX)?.is_none() {
-            download::set_target(conn, crate::statistics::DOWNLOADS_PER_MONTH, year, Some(baseline), target)?;
+        if indicator::target(conn, crate::statistics::DOWNLOADS_PER_MONTH, i32::MAX)?.is_none() {
+            indicator::set_target(conn, crate::statistics::DOWNLOADS_PER_MONTH, year, Some(baseline), target)?;
+        }
+        if indicator::indicators(conn)?.is_empty() {
+            for scope in built_in_scopes() {
+                indicator::save_scope(conn, &scope)?;
+            }
+            for value in built_in_indicators() {
+                indicator::save_indicator(conn, &value)?;
+            }
+            for (id, year, baseline, target) in TARGETS {
+                indicator::set_target(conn, id, *year, *baseline, *target)?;
+            }
+            let dobox = ReportSource { id: "dobox".into(), kind: ReportKind::Reported, title: "DoboX".into(), title_en: "DoboX".into() };
+            let former = ReportSource {
+                id: "former-portal".into(),
+                kind: ReportKind::Legacy,
+                title: "これまでのサイトの数え方".into(),
+                title_en: "As the former site counted".into(),
+            };
+            let known = indicator::report_sources(conn)?;
+            for source in [dobox, former].iter().filter(|source| known.iter().all(|one| one.id != source.id)) {
+                indicator::save_report_source(conn, source)?;
+            }
         }
         Ok(())
     })

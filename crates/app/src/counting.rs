@@ -1,13 +1,14 @@
 //! Counting downloads: a request is in the database before its first byte is sent. One thread commits whatever has gathered.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
-use minato_catalog::{Channel, Download, Viewer, jst_day, new_id};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use minato_catalog::{Channel, Dataset, Distribution, Download, Viewer, jst, jst_day, new_id};
 use minato_counter::{DOUBLE_CLICK_SECONDS, Decision, METHOD_VERSION};
-use minato_store::download::{self, NewDownload};
+use minato_store::download::{self, CountingRules};
 use minato_store::{Store, setting};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -19,8 +20,19 @@ use crate::error::{Error, Result};
 
 /// Most downloads in one transaction.
 const BATCH_MAX: usize = 2_000;
+/// Beginning of the names of the salts among the settings.
+const SALT: &str = "salt.";
+/// How long the salt of a day is needed after it: twice the longest double click, for clocks that differ.
+const SALT_KEPT_SECONDS: i64 = 2 * DOUBLE_CLICK_SECONDS;
 
-/// A request for a file, as the server saw it.
+/// The rules as the storage takes them.
+pub(crate) const RULES: CountingRules =
+    CountingRules { window: minato_counter::double_click_window, settle: minato_counter::settle, sums: |rows| minato_counter::sums(rows) };
+
+/// The salts that are needed now, by day.
+pub(crate) type Salts = BTreeMap<NaiveDate, Arc<[u8]>>;
+
+/// A request for a file or a page, as the server saw it.
 #[derive(Debug, Clone)]
 pub struct FileRequest<'a> {
     /// HTTP method.
@@ -37,9 +49,11 @@ pub struct FileRequest<'a> {
     pub purpose: Option<&'a str>,
     /// Address of the client.
     pub address: IpAddr,
+    /// Domain of the page that led here (see [`minato_counter::referrer_domain`]); empty when unknown.
+    pub referrer: String,
 }
 
-type Waiting = (NewDownload, oneshot::Sender<bool>);
+type Waiting = (Download, oneshot::Sender<bool>);
 
 pub(crate) struct Counter {
     sender: Mutex<Option<Sender<Waiting>>>,
@@ -71,7 +85,7 @@ fn commit_batches(store: &Store, receiver: &Receiver<Waiting>) {
         let mut batch = vec![first];
         batch.extend(receiver.try_iter().take(BATCH_MAX - 1));
         let (downloads, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let result = store.count(|conn| download::count(conn, &downloads, Duration::seconds(DOUBLE_CLICK_SECONDS)));
+        let result = store.count(|conn| download::count(conn, &downloads, &RULES));
         if let Err(error) = &result {
             tracing::error!(%error, downloads = downloads.len(), "downloads could not be counted and are refused");
         }
@@ -83,37 +97,62 @@ fn commit_batches(store: &Store, receiver: &Receiver<Waiting>) {
 }
 
 impl App {
-    /// Counts a request when it is a download. When the future ends, the count is durable; only then may the first byte be sent.
+    /// Counts a request for a file when it is a download. When the future ends, the count is durable; only then may the first byte be sent.
     pub async fn count_download(&self, viewer: &Viewer, found: &FoundDistribution, request: &FileRequest<'_>) -> Result<()> {
-        let at = self.now();
-        let facts = minato_counter::Request {
-            method: request.method,
-            status: request.status,
-            channel: request.channel,
-            range: request.range,
-            user_agent: request.user_agent,
-            purpose: request.purpose,
-            address: request.address,
-            user_id: viewer.user_id,
-            cookie: None,
-            at,
+        self.count(viewer, &found.dataset, Some(&found.distribution), request).await
+    }
+
+    /// Counts a request for a whole dataset ([`Channel::Zip`]) when it is a download: one, whatever the number of files.
+    pub async fn count_dataset_download(&self, viewer: &Viewer, dataset: &Dataset, request: &FileRequest<'_>) -> Result<()> {
+        self.count(viewer, dataset, None, request).await
+    }
+
+    async fn count(
+        &self,
+        viewer: &Viewer,
+        dataset: &Dataset,
+        distribution: Option<&Distribution>,
+        request: &FileRequest<'_>,
+    ) -> Result<()> {
+        let facts = facts(viewer, request, self.now());
+        let (class, agent_rule) = match minato_counter::decide(&facts) {
+            Decision::Counted { class, agent_rule } => (class, agent_rule),
+            Decision::NotCounted { reason } => {
+                self.note_excluded(facts.at, request.channel, reason);
+                return Ok(());
+            }
         };
-        let Decision::Counted { class } = minato_counter::decide(&facts) else { return Ok(()) };
-        let salt = self.salt(at)?;
-        let visitor = minato_counter::visitor(&salt, &facts);
+        let visitor = match self.visitor_in_memory(&facts) {
+            Some(visitor) => visitor,
+            None => {
+                // Once a day. The salts of the day come from the database, which no handler may wait for.
+                let (app, at) = (self.clone(), facts.at);
+                let loaded = tokio::task::spawn_blocking(move || app.load_salts(at)).await;
+                loaded.map_err(Error::internal)??;
+                self.visitor_in_memory(&facts).ok_or_else(|| Error::internal("the salt of the day is missing"))?
+            }
+        };
+        let dataset_id = counted_dataset(dataset);
         let download = Download {
             id: new_id(),
-            at,
-            distribution_id: found.distribution.id,
-            dataset_id: found.dataset.id,
-            organization_id: found.dataset.content.organization_id,
+            at: facts.at,
+            first_at: facts.at,
+            clicks: 1,
+            distribution_id: distribution.map_or(dataset_id, |distribution| distribution.id),
+            dataset_id,
+            organization_id: dataset.content.organization_id,
             class,
             channel: request.channel,
-            visitor: visitor.visitor,
+            visitor: visitor.session,
+            click: visitor.click,
+            click_before: visitor.click_before,
+            referrer: request.referrer.clone(),
+            format: distribution.and_then(|distribution| distribution.format.clone()).unwrap_or_default(),
+            agent_rule: agent_rule.to_owned(),
             method_version: METHOD_VERSION,
         };
         let (sender, receiver) = oneshot::channel();
-        if !self.0.counter.send((NewDownload { download, click: visitor.click_key }, sender)) {
+        if !self.0.counter.send((download, sender)) {
             return Err(Error::Unavailable(minato_catalog::Text::new(
                 "停止処理中です。しばらくしてからもう一度お試しください。",
                 "the server is stopping; try again in a moment",
@@ -125,24 +164,39 @@ impl App {
         }
     }
 
-    /// The salt of the day in Japan. All servers share it; yesterday's is thrown away, and with it what could tie hashes to addresses.
-    fn salt(&self, at: DateTime<Utc>) -> Result<Arc<[u8]>> {
-        let day = jst_day(at);
-        let mut current = self.0.salt.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, salt)) = current.as_ref()
-            && *of == day
-        {
-            return Ok(salt.clone());
-        }
-        let salt = self.shared_salt(day)?;
-        *current = Some((day, salt.clone()));
-        Ok(salt)
+    /// The keys of the one who asks, when the salts they need are in memory.
+    pub(crate) fn visitor_in_memory(&self, facts: &minato_counter::Request<'_>) -> Option<VisitorKeys> {
+        let day = jst_day(facts.at);
+        let salts = self.0.salts.lock().unwrap_or_else(PoisonError::into_inner);
+        let today = minato_counter::visitor(salts.get(&day)?, facts);
+        let before = day.pred_opt().filter(|_| needs_yesterday(facts.at)).and_then(|before| salts.get(&before));
+        let click_before = before.map(|salt| minato_counter::visitor(salt, facts).click_key);
+        Some(VisitorKeys { session: today.visitor, click: today.click_key, click_before })
     }
 
+    /// Brings the salts into memory that are needed at a moment, and forgets all others.
+    pub(crate) fn load_salts(&self, at: DateTime<Utc>) -> Result<()> {
+        let day = jst_day(at);
+        let today = self.shared_salt(day)?;
+        let before = match day.pred_opt().filter(|_| needs_yesterday(at)) {
+            // Nobody counted yesterday when there is none.
+            Some(before) => self.store().read(|conn| setting::get(conn, &salt_key(before)))?.map(|text| (before, text)),
+            None => None,
+        };
+        let mut salts = self.0.salts.lock().unwrap_or_else(PoisonError::into_inner);
+        salts.clear();
+        salts.insert(day, today);
+        salts.extend(before.map(|(before, text)| (before, Arc::from(text.into_bytes()))));
+        Ok(())
+    }
+
+    /// The salt of a day in Japan, which all servers share: the first to ask makes it.
     fn shared_salt(&self, day: NaiveDate) -> Result<Arc<[u8]>> {
-        let key = format!("salt.{day}");
-        let text = self.store().write::<_, minato_store::Error>(|conn| {
-            setting::remove_others(conn, "salt.", &key)?;
+        let key = salt_key(day);
+        if let Some(text) = self.store().read(|conn| setting::get(conn, &key))? {
+            return Ok(Arc::from(text.into_bytes()));
+        }
+        let text = self.store().count(|conn| {
             if let Some(text) = setting::get(conn, &key)? {
                 return Ok(text);
             }
@@ -154,5 +208,85 @@ impl App {
             Ok(text)
         })?;
         Ok(Arc::from(text.into_bytes()))
+    }
+
+    /// Makes the salt of the day, and destroys those that are no longer needed, here and in the database: with them what could tie what is
+    /// stored to addresses.
+    pub(crate) fn rotate_salts(&self, at: DateTime<Utc>) -> Result<()> {
+        let day = jst_day(at);
+        self.load_salts(at)?;
+        let mut keep = vec![salt_key(day)];
+        keep.extend(day.succ_opt().map(salt_key));
+        if needs_yesterday(at) {
+            keep.extend(day.pred_opt().map(salt_key));
+        }
+        let stale = self.store().read(|conn| setting::keys(conn, SALT))?.iter().any(|key| !keep.contains(key));
+        if stale {
+            self.store().count(|conn| setting::destroy_others(conn, SALT, &keep))?;
+        }
+        Ok(())
+    }
+
+    /// Writes down that this version of the method counts from now on.
+    pub(crate) fn note_method(&self) -> Result<()> {
+        let today = self.today();
+        Ok(self.store().count(|conn| download::note_method(conn, METHOD_VERSION, today, &minato_counter::fingerprint()))?)
+    }
+}
+
+/// The keys of the one who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct VisitorKeys {
+    pub(crate) session: String,
+    pub(crate) click: String,
+    pub(crate) click_before: Option<String>,
+}
+
+/// What the rules want to know of a request.
+pub(crate) fn facts<'a>(viewer: &Viewer, request: &FileRequest<'a>, at: DateTime<Utc>) -> minato_counter::Request<'a> {
+    minato_counter::Request {
+        method: request.method,
+        status: request.status,
+        channel: request.channel,
+        range: request.range,
+        user_agent: request.user_agent,
+        purpose: request.purpose,
+        address: request.address,
+        user_id: viewer.user_id,
+        // The portal gives visitors no cookie to be told apart by.
+        cookie: None,
+        at,
+    }
+}
+
+/// The dataset that a download counts for. A copy that is known to be one would count for its original: the dataset layer says so here.
+pub(crate) fn counted_dataset(dataset: &Dataset) -> Uuid {
+    dataset.id
+}
+
+fn salt_key(day: NaiveDate) -> String {
+    format!("{SALT}{day}")
+}
+
+/// Whether it is so early in the day in Japan that a double click may have begun yesterday.
+fn needs_yesterday(at: DateTime<Utc>) -> bool {
+    at.with_timezone(&jst()).time().signed_duration_since(NaiveTime::MIN) < Duration::seconds(SALT_KEPT_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yesterday_matters_in_the_first_minute_in_japan() {
+        for (at, expected) in [
+            ("2026-11-20T14:59:59Z", false),
+            ("2026-11-20T15:00:00Z", true),
+            ("2026-11-20T15:00:59Z", true),
+            ("2026-11-20T15:01:00Z", false),
+            ("2026-11-20T00:00:00Z", false),
+        ] {
+            assert_eq!(needs_yesterday(at.parse().unwrap()), expected, "{at}");
+        }
     }
 }

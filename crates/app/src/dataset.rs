@@ -60,10 +60,13 @@ impl App {
         }
         let was_open = dataset.content.state == DatasetState::Archived && dataset.content.visibility == minato_catalog::Visibility::Public;
         if was_open && self.was_published(dataset)? {
+            let directory = self.directory();
+            let publisher = directory.organization(dataset.content.organization_id);
             return Err(Error::Gone {
                 id: dataset.id,
                 slug: dataset.content.slug.clone(),
                 title: dataset.content.title.clone(),
+                publisher: publisher.map(|organization| organization.draft.name.clone()).unwrap_or_default(),
                 at: dataset.updated,
             });
         }
@@ -79,19 +82,27 @@ impl App {
         }
     }
 
-    /// Whether an archived dataset was published before: drafts leave no tombstone.
+    /// Whether an archived dataset was public before, itself or by the one that was shown in its place: drafts leave no tombstone.
     fn was_published(&self, dataset: &Dataset) -> Result<bool> {
         let id = dataset.id.to_string();
-        let before = self.store().read(|conn| history::find_revision(conn, Noun::Dataset, &id, dataset.revision - 1))?;
-        Ok(before.is_some_and(|revision| revision.content["state"] == "published"))
+        // It may have been corrected since it was withdrawn.
+        for number in (1..dataset.revision).rev() {
+            let found = self.store().read(|conn| history::find_revision(conn, Noun::Dataset, &id, number))?;
+            match found.as_ref().and_then(|revision| revision.content["state"].as_str()) {
+                Some("archived") => {}
+                state => return Ok(matches!(state, Some("published" | "duplicate"))),
+            }
+        }
+        Ok(false)
     }
 
-    /// The dataset with this publisher's key.
-    pub fn dataset_by_identifier(&self, viewer: &Viewer, organization: &str, identifier: &str) -> Result<Arc<Dataset>> {
+    /// The dataset with this publisher's key; of a copy, for the public, the one that is shown in its place.
+    pub fn dataset_by_identifier(&self, viewer: &Viewer, organization: &str, identifier: &str) -> Result<FoundDataset> {
         let owner = self.organization_id(organization)?;
         let found = self.store().read(|conn| dataset::find_by_identifier(conn, owner, identifier))?;
         match found {
-            Some(dataset) if viewer.sees(owner, dataset.is_open()) => Ok(Arc::new(dataset)),
+            Some(dataset) if viewer.sees(owner, dataset.is_open()) => Ok(FoundDataset { dataset: Arc::new(dataset), moved: false }),
+            Some(dataset) if dataset.content.duplicate_of.is_some() => self.dataset(viewer, &dataset.id.to_string()),
             _ => Err(Error::not_found("dataset", identifier)),
         }
     }

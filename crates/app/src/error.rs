@@ -25,6 +25,8 @@ pub enum Error {
         slug: String,
         /// Its title.
         title: String,
+        /// Name of the organization that published it.
+        publisher: String,
         /// When it was withdrawn.
         at: chrono::DateTime<chrono::Utc>,
     },
@@ -155,6 +157,9 @@ fn noun_ja(noun: &str) -> &str {
         "api_token" => "API トークン",
         "harvest_source" => "収集元",
         "harvest_run" => "収集の実行",
+        "harvest_preview" => "収集のプレビュー",
+        "harvest_decision" => "収集の判断",
+        "correction" => "カタログでの修正",
         "synonym_list" => "同義語の一覧",
         "revision" => "版",
         "version" => "ファイルの版",

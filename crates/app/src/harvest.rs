@@ -2,6 +2,7 @@
 
 mod decision;
 mod link;
+mod notice;
 mod overlay;
 mod past_counts;
 mod preview;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use decision::{DecisionListing, FoundDecision};
+pub use notice::{AbsentRecord, HarvestNotice, MappingGap};
 pub use overlay::correction_path;
 pub use past_counts::{CountsFile, CountsReport};
 pub use preview::{HarvestPreview, PreviewRecord, PreviewRequest};
@@ -122,6 +124,11 @@ impl App {
         self.edit_source(context, key, Action::Restore, |source| source.state = RecordState::Active)
     }
 
+    /// Pauses a source, or lets it go on.
+    pub fn pause_source(&self, context: &Context, key: &str, paused: bool) -> Result<Done<HarvestSource>> {
+        self.edit_source(context, key, Action::Update, |source| source.draft.paused = paused)
+    }
+
     /// The sources with their latest runs, by slug.
     pub fn source_statuses(&self, viewer: &Viewer) -> Result<Vec<HarvestSourceStatus>> {
         self.list_sources(viewer)?
@@ -153,9 +160,23 @@ impl App {
             return Err(Error::Conflict(FieldError::new(
                 "",
                 "paused",
-                "この収集元は一時停止中です。先に paused を false にしてください。",
-                "this source is paused; set paused to false first",
+                "この収集元は一時停止中です。先に再開してください。",
+                "this source is paused; resume it first",
             )));
+        }
+        if context.dry_run {
+            let (created, counts) = (self.now(), HarvestCounts::default());
+            let status = HarvestStatus::Queued;
+            return Ok(HarvestRun {
+                id: new_id(),
+                source_id: source.id,
+                status,
+                counts,
+                message: None,
+                created,
+                started: None,
+                finished: None,
+            });
         }
         let job = self.store().write::<_, Error>(|conn| Ok(job::enqueue(conn, KIND, &source.id.to_string(), self.now())?))?;
         self.run_of(job)

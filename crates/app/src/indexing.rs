@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use minato_catalog::{Change, Dataset, FieldError, FileVersion, Noun, Text, jst_day};
 use minato_search::{Index, SearchDocument};
 use minato_store::dataset::{self, DatasetFilter, Order, Scope};
-use minato_store::{Store, download, history, setting};
+use minato_store::{Store, history, setting, statistics};
 use minato_tabular::Limits;
 use uuid::Uuid;
 
@@ -275,7 +275,7 @@ impl App {
         let directory = self.directory();
         let since = jst_day(self.now()) - chrono::Duration::days(90);
         let ids: Vec<Uuid> = datasets.iter().map(|dataset| dataset.id).collect();
-        let downloads = self.store().read(|conn| download::totals_of_datasets(conn, &ids, since))?;
+        let downloads = self.store().read(|conn| statistics::totals_of_datasets(conn, &ids, since))?;
         Ok(datasets
             .iter()
             .map(|dataset| {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod clock;
 mod context;
 mod counting;
 mod dataset;
@@ -9,16 +10,23 @@ mod distribution;
 mod doctor;
 mod error;
 mod harvest;
+mod housekeeping;
 mod indexing;
+mod indicator;
 mod noun;
+mod report;
+mod sample;
 mod search;
 mod search_log;
 mod statistics;
+mod summary_mail;
 mod synonym_list;
 mod token;
 mod transfer;
+mod view_log;
 
 pub use app::{App, AppSettings};
+pub use clock::Clock;
 pub use context::{Context, Done, Idempotency, Status};
 pub use counting::FileRequest;
 pub use dataset::{DatasetListing, FoundDataset};
@@ -27,13 +35,17 @@ pub use distribution::{FileUpload, FoundDistribution};
 pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
-    CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestPreview, HarvestProgress, HarvestSourceStatus, LeftOut, PreviewRecord,
-    PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver, correction_path,
+    AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestNotice, HarvestPreview, HarvestProgress,
+    HarvestSourceStatus, LeftOut, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver,
+    correction_path,
 };
 pub use noun::SimpleNoun;
+pub use report::{ImportedRow, ReportImport, ReportRow, read_report_file};
+pub use sample::{Recount, Totals, recount};
 pub use search::{FoundDatasets, listing_notice};
 pub use search_log::{SearchStatistics, SearchedQuery};
-pub use statistics::{Ranked, SeriesRequest, Summary};
+pub use statistics::{Dimension, Part, Ranked, RankingRequest, SeriesRequest, Summary};
+pub use summary_mail::SummaryMail;
 pub use token::NewToken;
 pub use transfer::{ImportReport, TransferCounts};
 

@@ -7,7 +7,7 @@ use minato_catalog::ClientClass;
 
 /// Who asked, by the look of the agent. An absent or empty agent is a program.
 pub fn classify_agent(user_agent: Option<&str>) -> ClientClass {
-    kind_of_agent(user_agent).class()
+    look_at_agent(user_agent).0.class()
 }
 
 /// What an agent is. The order decides when several patterns of the table are found: the first kind wins.
@@ -36,19 +36,34 @@ impl Kind {
     }
 }
 
-pub(crate) fn kind_of_agent(user_agent: Option<&str>) -> Kind {
+/// Name of the rule for agents that look like a browser, and in which nothing of the table is found.
+const BROWSER: &str = "(browser)";
+/// Name of the rule for agents that nobody knows: a program when it does not claim to be a browser.
+const UNNAMED: &str = "(unnamed)";
+/// Name of the rule for requests that do not say who asks.
+const ABSENT: &str = "(absent)";
+/// Name of the rule for what calls itself compatible with a browser: no browser since Internet Explorer 10 does, crawlers do.
+const COMPATIBLE: &str = "(compatible)";
+
+/// The class that a rule gives, by the name kept with a download; `None` for a name that this version of the table does not have.
+pub fn class_of_rule(rule: &str) -> Option<ClientClass> {
+    match rule {
+        BROWSER => Some(ClientClass::Human),
+        UNNAMED | ABSENT => Some(ClientClass::Machine),
+        COMPATIBLE => Some(ClientClass::Robot),
+        rule => AGENTS.iter().find(|(_, text, _)| *text == rule).map(|(_, _, kind)| kind.class()),
+    }
+}
+
+/// What an agent is, and the name of the rule that says so: the text of a line of the table, or one of those in parentheses.
+pub(crate) fn look_at_agent(user_agent: Option<&str>) -> (Kind, &'static str) {
     let agent = user_agent.unwrap_or_default().trim();
     // Nobody writes longer ones by accident; the rest cannot hide anything that the beginning does not say.
     let bytes = &agent.as_bytes()[..agent.len().min(1_024)];
-    // A name nobody knows is a program when it does not claim to be a browser. "Mozilla" alone is a scraper's idea of a browser.
-    let browser = ["mozilla/5.0 (", "mozilla/4.0 (", "opera/", "docomo/", "kddi-", "softbank/"]
-        .iter()
-        .any(|start| bytes.len() > start.len() && bytes[..start.len()].eq_ignore_ascii_case(start.as_bytes()));
-    let unnamed = if browser { Kind::Human } else { Kind::Machine };
     MATCHER
         .find_overlapping_iter(bytes)
         .filter_map(|found| {
-            let (rule, _, kind) = AGENTS[found.pattern().as_usize()];
+            let (rule, text, kind) = AGENTS[found.pattern().as_usize()];
             let open = found.start() == 0 || !bytes[found.start() - 1].is_ascii_alphanumeric();
             let closed = bytes.get(found.end()).is_none_or(|byte| !byte.is_ascii_alphanumeric());
             let holds = match rule {
@@ -56,13 +71,40 @@ pub(crate) fn kind_of_agent(user_agent: Option<&str>) -> Kind {
                 Is::Word => open && closed,
                 Is::WordStart => open,
                 Is::First => found.start() == 0,
+                Is::Whole => found.start() == 0 && found.end() == bytes.len(),
                 Is::BotName => closed && !bytes[..found.end()].to_ascii_lowercase().ends_with(b"cubot"),
             };
-            holds.then_some(kind)
+            holds.then_some((kind, text))
         })
-        .chain([unnamed])
-        .min()
-        .unwrap_or(unnamed)
+        .min_by_key(|(kind, _)| *kind)
+        .unwrap_or_else(|| unnamed(bytes))
+}
+
+/// What an agent is in which nothing of the table is found.
+fn unnamed(agent: &[u8]) -> (Kind, &'static str) {
+    if agent.is_empty() {
+        return (Kind::Machine, ABSENT);
+    }
+    // "Mozilla" alone is a scraper's idea of a browser.
+    const BROWSERS: [&str; 6] = ["mozilla/5.0 (", "mozilla/4.0 (", "opera/", "docomo/", "kddi-", "softbank/"];
+    let starts = |start: &str| agent.len() > start.len() && agent[..start.len()].eq_ignore_ascii_case(start.as_bytes());
+    if !BROWSERS.iter().any(|start| starts(start)) {
+        return (Kind::Machine, UNNAMED);
+    }
+    let compatible = ["mozilla/5.0 (compatible; ", "mozilla/4.0 (compatible; "].iter().find(|start| starts(start));
+    let named = compatible.and_then(|start| agent.get(start.len()..));
+    let browser = |name: &[u8]| {
+        ["msie ", "konqueror"].iter().any(|known| name.len() > known.len() && name[..known.len()].eq_ignore_ascii_case(known.as_bytes()))
+    };
+    match named {
+        Some(name) if !browser(name) => (Kind::Robot, COMPATIBLE),
+        _ => (Kind::Human, BROWSER),
+    }
+}
+
+/// The table as texts, for telling whether it changed.
+pub(crate) fn lines() -> impl Iterator<Item = String> {
+    AGENTS.iter().map(|(rule, text, kind)| format!("{rule:?} {text} {kind:?}\n"))
 }
 
 static MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
@@ -85,11 +127,13 @@ enum Is {
     WordStart,
     /// At the very start.
     First,
+    /// The whole agent.
+    Whole,
     /// At the end of a word, except in the telephone brand Cubot.
     BotName,
 }
 
-use Is::{Anywhere, BotName, First, Word, WordStart};
+use Is::{Anywhere, BotName, First, Whole, Word, WordStart};
 use Kind::{AiAgent, Machine, Monitor, Robot};
 
 /// What is known of agents, from their makers' own pages and from logs of public sites.
@@ -114,6 +158,14 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Word, "cohere-ai", AiAgent),
     (Word, "kagi-fetcher", AiAgent),
     (Word, "modelcontextprotocol", AiAgent),
+    (Word, "chatgpt-operator", AiAgent),
+    (Word, "claude-desktop", AiAgent),
+    (Word, "gemini-cli", AiAgent),
+    (Word, "copilot-user", AiAgent),
+    (Word, "manus-user", AiAgent),
+    (Word, "openai-agents", AiAgent),
+    (Word, "bedrock-agent", AiAgent),
+    (Word, "langchain", AiAgent),
 
     // Uptime monitors, load balancers' health checks, link checkers.
     (Anywhere, "uptimerobot", Monitor),
@@ -171,6 +223,13 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Anywhere, "chrome-lighthouse", Monitor),
     (Anywhere, "pagespeed", Monitor),
     (Anywhere, "gtmetrix", Monitor),
+
+    // Checkers of links and markup.
+    (Word, "linklint-checkonly", Monitor),
+    (Word, "validator", Monitor),
+    (Word, "webmetrics", Monitor),
+    (Word, "webmon", Monitor),
+    (Word, "xenu", Monitor),
 
     // Words that crawlers call themselves by.
     (BotName, "bot", Robot),
@@ -252,6 +311,16 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Anywhere, "img2dataset", Robot),
     (Anywhere, "firecrawl", Robot),
     (Anywhere, "imagesift", Robot),
+    (Anywhere, "cohere-training-data-crawler", Robot),
+    (Anywhere, "deepseekbot", Robot),
+    (Anywhere, "pangubot", Robot),
+    (Anywhere, "youbot", Robot),
+    (Anywhere, "iaskspider", Robot),
+    (Anywhere, "velenpublicwebcrawler", Robot),
+    (Anywhere, "brightbot", Robot),
+    (Anywhere, "kangaroo bot", Robot),
+    (Anywhere, "applebot-extended", Robot),
+    (Anywhere, "google-cloudvertexbot", Robot),
 
     // Link previews in messengers and social networks: nobody asked for the file.
     (Anywhere, "facebookexternalhit", Robot),
@@ -262,7 +331,6 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Anywhere, "discordbot", Robot),
     (Anywhere, "twitterbot", Robot),
     (Anywhere, "telegrambot", Robot),
-    (First, "whatsapp/", Robot),
     (Anywhere, "skypeuripreview", Robot),
     (Anywhere, "pinterest/0.", Robot),
     (Anywhere, "embedly", Robot),
@@ -315,6 +383,169 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Anywhere, "inoreader", Robot),
     (Anywhere, "newsblur", Robot),
 
+    // Crawlers, collectors and previews that the COUNTER project knows of; a slash where the word alone is also part of people's agents
+    // (motorola, "Yahoo! JAPAN" in a telephone's browser).
+    (Word, "7siters", Robot),
+    (Word, "addthis", Robot),
+    (Word, "alexa", Robot),
+    (Word, "alexandria prototype project", Robot),
+    (Word, "allentrack", Robot),
+    (Word, "almaden", Robot),
+    (Word, "appie", Robot),
+    (Word, "arachmo", Robot),
+    (Word, "arachni", Robot),
+    (Word, "architext", Robot),
+    (Word, "arks", Robot),
+    (Word, "asterias", Robot),
+    (Word, "atomz", Robot),
+    (WordStart, "baidu/", Robot),
+    (Word, "bdfetch", Robot),
+    (Word, "betsie", Robot),
+    (Word, "biglotron", Robot),
+    (Word, "binlar", Robot),
+    (Word, "bjaaland", Robot),
+    (Word, "blackboard safeassign", Robot),
+    (Word, "blaiz-bee", Robot),
+    (Word, "bloglines", Robot),
+    (Word, "blogpulse", Robot),
+    (Word, "boitho.com-dc", Robot),
+    (Word, "brutus/aet", Robot),
+    (WordStart, "buck/", Robot),
+    (Word, "bwh3_user_agent", Robot),
+    (Word, "celestial", Robot),
+    (Word, "centuryb", Robot),
+    (Word, "checkprivacy", Robot),
+    (Word, "china local browse 2.6", Robot),
+    (Word, "cloakdetect", Robot),
+    (Word, "coccoc/1.0", Robot),
+    (Word, "code sample web client", Robot),
+    (Word, "collection@infegy.com", Robot),
+    (Word, "com.plumanalytics", Robot),
+    (WordStart, "combine/", Robot),
+    (Word, "contentmatch", Robot),
+    (Word, "contentsmartz", Robot),
+    (Word, "convera", Robot),
+    (WordStart, "core/", Robot),
+    (Word, "coverscout", Robot),
+    (WordStart, "crusty/", Robot),
+    (WordStart, "custo/", Robot),
+    (Word, "datacha0s", Robot),
+    (Word, "deusu", Robot),
+    (WordStart, "dispatch/", Robot),
+    (Word, "docoloc", Robot),
+    (Word, "dsurf", Robot),
+    (Word, "dts agent", Robot),
+    (Word, "easydl", Robot),
+    (Word, "ecosearch", Robot),
+    (Word, "emailsiphon", Robot),
+    (Word, "emailwolf", Robot),
+    (Word, "ethos+(british+library)", Robot),
+    (Word, "faveeo", Robot),
+    (Word, "favorg", Robot),
+    (WordStart, "ferret/", Robot),
+    (Word, "findlinks", Robot),
+    (Word, "findthatfile", Robot),
+    (WordStart, "fish/", Robot),
+    (Word, "fulltext", Robot),
+    (Word, "g-i-g-a-b-o-t", Robot),
+    (Word, "genieo", Robot),
+    (Word, "gigablastopensource", Robot),
+    (Word, "glmslinkanalysis", Robot),
+    (Word, "goldfire server", Robot),
+    (WordStart, "google/", Robot),
+    (Word, "grouphigh", Robot),
+    (WordStart, "grub/", Robot),
+    (Word, "gulliver", Robot),
+    (Word, "harvest", Robot),
+    (WordStart, "holmes/", Robot),
+    (Word, "htdig", Robot),
+    (Word, "iktomi", Robot),
+    (WordStart, "ilse/", Robot),
+    (Word, "internetseer", Robot),
+    (Word, "intute", Robot),
+    (Word, "isilox", Robot),
+    (Word, "iskanie", Robot),
+    (Word, "jeeves", Robot),
+    (WordStart, "jobo/", Robot),
+    (Word, "kyluka", Robot),
+    (Word, "lilina", Robot),
+    (Word, "lipperhey", Robot),
+    (Word, "livejournal.com", Robot),
+    (Word, "longurl api", Robot),
+    (Word, "longurl.api", Robot),
+    (Word, "lycos", Robot),
+    (Word, "macocu", Robot),
+    (Word, "mail.ru", Robot),
+    (Word, "megite", Robot),
+    (Word, "metainspector", Robot),
+    (Word, "metauri api", Robot),
+    (WordStart, "mimas/", Robot),
+    (Word, "moget", Robot),
+    (WordStart, "motor/", Robot),
+    (Word, "muscatferre", Robot),
+    (WordStart, "myweb/", Robot),
+    (Word, "netluchs", Robot),
+    (WordStart, "nettle/", Robot),
+    (WordStart, "ng/2.", Robot),
+    (Word, "no_user_agent", Robot),
+    (WordStart, "nomad/", Robot),
+    (Word, "ocelli", Robot),
+    (Word, "ogscrper", Robot),
+    (Word, "onetszukaj", Robot),
+    (Word, "parsijoo", Robot),
+    (WordStart, "perman/", Robot),
+    (Word, "pidcheck", Robot),
+    (WordStart, "pioneer/", Robot),
+    (Word, "powermarks", Robot),
+    (Word, "rambler", Robot),
+    (Word, "readpaper", Robot),
+    (Word, "redalert", Robot),
+    (Word, "riddler", Robot),
+    (Word, "robozilla", Robot),
+    (WordStart, "rss/", Robot),
+    (Word, "scan4mail", Robot),
+    (Word, "scientificcommons", Robot),
+    (Word, "scirus", Robot),
+    (WordStart, "scooter/", Robot),
+    (Word, "scoutjet", Robot),
+    (Word, "searchbloxintra", Robot),
+    (Word, "shoutcast", Robot),
+    (Word, "sogou", Robot),
+    (WordStart, "speedy/", Robot),
+    (Word, "srcedamp", Robot),
+    (WordStart, "strider/", Robot),
+    (Word, "summify", Robot),
+    (WordStart, "sunrise/", Robot),
+    (Word, "sysomos", Robot),
+    (Word, "t-h-u-n-d-e-r-s-t-o-n-e", Robot),
+    (Word, "tailrank", Robot),
+    (Word, "the knowledge ai", Robot),
+    (WordStart, "titan/", Robot),
+    (Word, "trello", Robot),
+    (WordStart, "trove/", Robot),
+    (Word, "twiceler", Robot),
+    (Word, "ucsd", Robot),
+    (Word, "ultraseek", Robot),
+    (Word, "urlaliasbuilder", Robot),
+    (Word, "virus detector", Robot),
+    (Word, "virus.detector", Robot),
+    (WordStart, "voila/", Robot),
+    (WordStart, "voyager/", Robot),
+    (Word, "w3af.org", Robot),
+    (Word, "wanadoo", Robot),
+    (Word, "webcollage", Robot),
+    (Word, "webinator", Robot),
+    (Word, "weblayers", Robot),
+    (WordStart, "worm/", Robot),
+    (Word, "www.gnip.com", Robot),
+    (WordStart, "y!j/", Robot),
+    (WordStart, "yahoo/", Robot),
+    (Word, "yandex", Robot),
+    (WordStart, "zeus/", Robot),
+    (Word, "zyborg", Robot),
+    (Anywhere, "whatsapp/", Robot),
+    (Whole, "opera/4", Robot),
+
     // Programs, libraries and applications that call themselves browsers; all others are programs anyway.
     (Anywhere, "curl/", Machine),
     (Anywhere, "wget", Machine),
@@ -357,6 +588,62 @@ const AGENTS: &[(Is, &str, Kind)] = &[
     (Anywhere, "selenium", Machine),
     (Anywhere, "cfnetwork/", Machine),
     (Anywhere, "dalvik/", Machine),
+    // Libraries, download managers and other people's software that fetches: counted as programs, where COUNTER leaves them out.
+    (Word, "aria2", Machine),
+    (Word, "bookmark-manager", Machine),
+    (Word, "cakephp", Machine),
+    (Word, "citoid", Machine),
+    (Word, "coldfusion", Machine),
+    (Word, "cortana", Machine),
+    (WordStart, "cursor/", Machine),
+    (Word, "download master", Machine),
+    (Word, "download+master", Machine),
+    (Word, "drupal", Machine),
+    (Word, "easybib autocite", Machine),
+    (Word, "ebsco ejs content server", Machine),
+    (Word, "elinks", Machine),
+    (Word, "fdm", Machine),
+    (Word, "fetch api request", Machine),
+    (Word, "getright", Machine),
+    (Word, "geturl", Machine),
+    (Word, "grammarly", Machine),
+    (Word, "gvfs", Machine),
+    (Word, "htmlparser", Machine),
+    (Word, "http client", Machine),
+    (Word, "http-client", Machine),
+    (Word, "httpclient", Machine),
+    (Word, "httpcomponents", Machine),
+    (Word, "httpfetcher", Machine),
+    (Word, "httpget", Machine),
+    (Word, "indy library", Machine),
+    (Word, "insomnia", Machine),
+    (WordStart, "jersey/", Machine),
+    (Word, "koha", Machine),
+    (Word, "libhttp", Machine),
+    (Word, "libwww", Machine),
+    (Word, "lwp", Machine),
+    (Word, "marcedit", Machine),
+    (Word, "microsoft url control", Machine),
+    (Word, "microsoft-webdav-miniredir", Machine),
+    (WordStart, "newspaper/", Machine),
+    (Word, "offline navigator", Machine),
+    (Word, "ourbrowser", Machine),
+    (Word, "pcore-http", Machine),
+    (Word, "pear.php.net", Machine),
+    (WordStart, "php/", Machine),
+    (Word, "playmusic.com", Machine),
+    (Word, "playstarmusic.com", Machine),
+    (Word, "reactornetty", Machine),
+    (Word, "restsharp", Machine),
+    (Word, "typhoeus", Machine),
+    (Word, "url2file", Machine),
+    (Word, "urllib", Machine),
+    (Word, "web downloader", Machine),
+    (Word, "webcloner", Machine),
+    (Word, "webmirror", Machine),
+    (Word, "wordpress", Machine),
+    (Word, "www-mechanize", Machine),
+    (Word, "zoterotranslationserver", Machine),
 ];
 
 #[cfg(test)]
@@ -369,7 +656,7 @@ mod tests {
 
     fn check(expected: Kind, agents: &[&str]) {
         for agent in agents {
-            assert_eq!(kind_of_agent(Some(agent)), expected, "{agent}");
+            assert_eq!(look_at_agent(Some(agent)).0, expected, "{agent}");
         }
     }
 
@@ -387,6 +674,11 @@ mod tests {
                 "Mozilla/5.0 (Linux; Android 11; CUBOT NOTE 20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Mobile Safari/537.36",
                 "Mozilla/5.0 (Linux; Android 13; CUBOT) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Mobile Safari/537.36",
                 "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 YJApp-IOS jp.co.yahoo.ipn.appli/4.130",
+                "Mozilla/5.0 (Linux; Android 12; motorola edge 30) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Mobile Safari/537.36",
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) GSA/342.0 Mobile/15E148 Safari/604.1",
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) coc_coc_browser/120.0 Chrome/114.0 Safari/537.36",
+                "Mozilla/5.0 (iPad; CPU OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/480.0]",
+                "DoCoMo/2.0 N905i(c100;TB;W24H16)",
                 "Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18",
             ],
         );
@@ -504,16 +796,72 @@ mod tests {
         }
     }
 
+    /// Agents that match a pattern of the COUNTER list, written as clients would: alone, after "compatible;", and after a browser's name.
+    fn samples(pattern: &str) -> Vec<String> {
+        let mut name = pattern.trim_start_matches('^').trim_end_matches('$').to_owned();
+        for (from, to) in [
+            ("(\\s|\\+)", " "),
+            ("[\\+\\s]", " "),
+            ("\\s+", " "),
+            ("\\s", " "),
+            ("(oa)?", ""),
+            ("[0-9]", "1"),
+            ("\\d{1,2}.", "17."),
+            ("\\d", "1"),
+            ("[^a]", " "),
+            ("[_+]", "_"),
+            ("\\%?", ""),
+            (".?", ""),
+            ("\\/", "/"),
+            ("\\", ""),
+            ("[en]", "[en]"),
+        ] {
+            name = name.replace(from, to);
+        }
+        let name = name.trim().to_owned();
+        if pattern.starts_with('^') {
+            return vec![name];
+        }
+        let after = format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {name}/1.0");
+        vec![name.clone(), format!("Mozilla/5.0 (compatible; {name}/1.0)"), after]
+    }
+
+    /// Patterns of the COUNTER list that people have in their agents here, and why they stay people.
+    const PEOPLE: &[(&str, &str)] = &[("docomo", "telephones of a Japanese carrier, with somebody before them")];
+
+    #[test]
+    fn what_the_counter_list_matches_is_no_person() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/robots/COUNTER_Robots_list.json");
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let mut missing = Vec::new();
+        let mut patterns = 0;
+        for rest in text.split("\"pattern\": \"").skip(1) {
+            let pattern = rest.split("\",").next().unwrap().replace("\\\\", "\\");
+            patterns += 1;
+            if PEOPLE.iter().any(|(stays, _)| *stays == pattern) {
+                continue;
+            }
+            missing.extend(
+                samples(&pattern)
+                    .into_iter()
+                    .filter(|agent| look_at_agent(Some(agent)).0 == Kind::Human)
+                    .map(|agent| (pattern.clone(), agent)),
+            );
+        }
+        assert!(patterns > 300, "{patterns} patterns read");
+        assert!(missing.is_empty(), "{} agents are taken for people: {missing:#?}", missing.len());
+    }
+
     proptest! {
         #[test]
         fn any_text_has_a_kind(text in "\\PC{0,80}") {
-            kind_of_agent(Some(&text));
+            look_at_agent(Some(&text));
         }
 
         #[test]
         fn case_does_not_matter(index in 0..AGENTS.len()) {
             let text = AGENTS[index].1;
-            prop_assert_eq!(kind_of_agent(Some(text)), kind_of_agent(Some(&text.to_ascii_uppercase())));
+            prop_assert_eq!(look_at_agent(Some(text)), look_at_agent(Some(&text.to_ascii_uppercase())));
         }
     }
 }

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use minato_catalog::{Channel, ClientClass, Text};
 use uuid::Uuid;
 
-use crate::agent::{Kind, kind_of_agent};
+use crate::agent::{Kind, look_at_agent};
 
-/// One request for a file, and how it was answered.
+/// One request for a file or a page about it, and how it was answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request<'a> {
     /// HTTP method, upper case as sent.
@@ -40,6 +40,8 @@ pub enum Decision {
     Counted {
         /// Who asked; never [`ClientClass::Robot`].
         class: ClientClass,
+        /// The line of the table of agents that says so, see [`class_of_rule`](crate::class_of_rule).
+        agent_rule: &'static str,
     },
     /// It is none.
     NotCounted {
@@ -66,6 +68,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, in the order in which they are asked.
+    pub const ALL: [Reason; 6] = [Reason::Method, Reason::Status, Reason::Part, Reason::Prefetch, Reason::Monitor, Reason::Robot];
+
     /// As stored and logged.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,9 +110,9 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule {
         reason: Reason::Method,
-        clause: "COUNTER RD 10.1: content was retrieved; RFC 9110 9.3.2: HEAD transfers no content",
-        ja: "GET 以外（HEAD など）の要求は数えません。",
-        en: "only GET counts; HEAD and other methods transfer no file",
+        clause: "COUNTER RD 10.1: content was retrieved; RFC 9110 9.3.2: HEAD transfers no content. Adapted: queries of rows and MCP may be asked by POST",
+        ja: "GET 以外（HEAD など）の要求は数えません。行の検索と MCP だけは POST も数えます。",
+        en: "only GET counts, and POST for queries of rows and MCP; HEAD and other methods transfer no file",
     },
     Rule {
         reason: Reason::Status,
@@ -145,8 +150,8 @@ pub const RULES: &[Rule] = &[
 ///
 /// Double clicks are not known here: see [`is_double_click`](crate::is_double_click).
 pub fn decide(request: &Request<'_>) -> Decision {
-    let kind = kind_of_agent(request.user_agent);
-    let reason = if request.method != "GET" {
+    let (kind, agent_rule) = look_at_agent(request.user_agent);
+    let reason = if !is_method(request.channel, request.method) {
         Reason::Method
     } else if !handed_over(request.channel, request.status) {
         Reason::Status
@@ -159,20 +164,26 @@ pub fn decide(request: &Request<'_>) -> Decision {
     } else if kind == Kind::Robot {
         Reason::Robot
     } else {
-        return Decision::Counted { class: kind.class() };
+        return Decision::Counted { class: kind.class(), agent_rule };
     };
     Decision::NotCounted { reason }
 }
 
 /// Whether somebody wants the answer to a request: it comes from no crawler and no monitor, and no browser fetched it ahead of a click.
 pub fn is_wanted(user_agent: Option<&str>, purpose: Option<&str>) -> bool {
-    !matches!(kind_of_agent(user_agent), Kind::Monitor | Kind::Robot) && !is_prefetch(purpose)
+    !matches!(look_at_agent(user_agent).0, Kind::Monitor | Kind::Robot) && !is_prefetch(purpose)
+}
+
+/// Queries and the Model Context Protocol also ask by POST; nothing else hands over content so.
+fn is_method(channel: Channel, method: &str) -> bool {
+    method == "GET" || (method == "POST" && matches!(channel, Channel::Query | Channel::Mcp))
 }
 
 fn handed_over(channel: Channel, status: u16) -> bool {
     match channel {
-        Channel::File => matches!(status, 200 | 206 | 304),
+        Channel::File | Channel::Zip | Channel::Converted => matches!(status, 200 | 206 | 304),
         Channel::Redirect => matches!(status, 302 | 303 | 307),
+        Channel::Query | Channel::Api | Channel::Mcp | Channel::Preview | Channel::Page => matches!(status, 200 | 304),
     }
 }
 
@@ -222,11 +233,11 @@ mod tests {
     }
 
     fn check(request: Request<'_>, expected: Result<ClientClass, Reason>) {
-        let expected = match expected {
-            Ok(class) => Decision::Counted { class },
-            Err(reason) => Decision::NotCounted { reason },
+        let found = match decide(&request) {
+            Decision::Counted { class, .. } => Ok(class),
+            Decision::NotCounted { reason } => Err(reason),
         };
-        assert_eq!(decide(&request), expected, "{request:?}");
+        assert_eq!(found, expected, "{request:?}");
     }
 
     #[test]
@@ -267,6 +278,28 @@ mod tests {
             check(Request { status: 206, range: Some(range), ..request() }, Err(Reason::Part));
         }
         check(Request { status: 206, range: None, ..request() }, Err(Reason::Part));
+    }
+
+    #[test]
+    fn each_channel_has_its_methods_and_statuses() {
+        for (channel, method, status, counted) in [
+            (Channel::Zip, "GET", 200, true),
+            (Channel::Zip, "POST", 200, false),
+            (Channel::Converted, "GET", 304, true),
+            (Channel::Query, "POST", 200, true),
+            (Channel::Query, "GET", 200, true),
+            (Channel::Query, "GET", 206, false),
+            (Channel::Mcp, "POST", 200, true),
+            (Channel::Mcp, "PUT", 200, false),
+            (Channel::Api, "POST", 200, false),
+            (Channel::Page, "GET", 200, true),
+            (Channel::Page, "GET", 304, true),
+            (Channel::Page, "GET", 410, false),
+            (Channel::Preview, "HEAD", 200, false),
+        ] {
+            let found = decide(&Request { channel, method, status, ..request() });
+            assert_eq!(matches!(found, Decision::Counted { .. }), counted, "{channel:?} {method} {status}");
+        }
     }
 
     #[test]
@@ -327,8 +360,9 @@ mod tests {
             let request = Request {
                 method: &method, status, range: range.as_deref(), user_agent: agent.as_deref(), purpose: purpose.as_deref(), ..request()
             };
-            if let Decision::Counted { class } = decide(&request) {
+            if let Decision::Counted { class, agent_rule } = decide(&request) {
                 prop_assert!(class != ClientClass::Robot);
+                prop_assert_eq!(crate::class_of_rule(agent_rule), Some(class));
                 prop_assert_eq!(request.method, "GET");
             }
         }

@@ -3,6 +3,7 @@
 mod context;
 mod document;
 mod graph;
+mod json_ld;
 mod parse;
 mod place;
 mod read;

@@ -6,14 +6,11 @@ use oxrdf::{NamedNode, Triple};
 use oxrdfxml::RdfXmlParseError;
 use oxttl::TurtleParseError;
 
-use crate::context::built_in_context;
 use crate::graph::{ParseError, Syntax};
-
-/// Longest JSON-LD document, in bytes. It is in memory while it is read, as an object may say what it is at its very end.
-pub(crate) const JSON_LD_BYTES_MAX: u64 = 100_000_000;
+use crate::json_ld::parse_json_ld;
 
 /// Reads a document to its end or first mistake, giving each triple to `take`. IRIs that strict parsers refuse (spaces, brackets) are let
-/// through: portals publish them. Turtle (of which N-Triples is a part) and RDF/XML take no memory to speak of; see [`JSON_LD_BYTES_MAX`].
+/// through: portals publish them. No syntax takes memory to speak of, but see [`parse_json_ld`].
 pub(crate) fn parse(
     mut input: impl Read + Seek,
     syntax: Syntax,
@@ -43,30 +40,7 @@ pub(crate) fn parse(
                 }
             }
         }
-        Syntax::JsonLd => {
-            let mut bytes = Vec::new();
-            input.take(JSON_LD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > JSON_LD_BYTES_MAX {
-                let limit = JSON_LD_BYTES_MAX / 1_000_000;
-                return mistake(0, 0, format!("the document is larger than {limit} MB; publish it in pages or as Turtle"));
-            }
-            let mut parser = oxjsonld::JsonLdParser::new().lenient();
-            if let Some(base) = base {
-                parser = match parser.with_base_iri(base) {
-                    Ok(parser) => parser,
-                    Err(error) => return mistake(0, 0, error.to_string()),
-                };
-            }
-            for quad in parser.for_slice(&bytes).with_load_document_callback(|url, _| built_in_context(url)) {
-                match quad {
-                    Ok(quad) => take(Triple::new(quad.subject, quad.predicate, quad.object))?,
-                    Err(error) => {
-                        let (line, column) = error.location().map_or((0, 0), |range| (range.start.line + 1, range.start.column + 1));
-                        return mistake(line, column, error.to_string());
-                    }
-                }
-            }
-        }
+        Syntax::JsonLd => return parse_json_ld(&mut input, start, base.as_deref(), &mut take),
         Syntax::RdfXml => {
             let mut parser = oxrdfxml::RdfXmlParser::new().lenient();
             if let Some(base) = base {

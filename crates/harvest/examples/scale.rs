@@ -1,6 +1,6 @@
 //! How much memory and time a large listing takes: `cargo run --release -p minato-harvest --example scale -- csv 100000`.
 //!
-//! The listing is invented, lies in a temporary file and is served on loopback. Kinds: `csv`, `cp932`, `ttl`, `rdf`, `nt`, `jsonld`,
+//! The listing is invented, lies in a temporary file and is served on loopback. Kinds: `csv`, `cp932`, `xlsx`, `ttl`, `rdf`, `nt`, `jsonld`,
 //! `data_json`.
 
 use std::error::Error;
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     let (protocol, name) = match kind.as_str() {
-        "csv" | "cp932" => (HarvestKind::OpenDataList, "csv"),
+        "csv" | "cp932" | "xlsx" => (HarvestKind::OpenDataList, "csv"),
         "data_json" => (HarvestKind::DataJson, "json"),
         other => (HarvestKind::Dcat, other),
     };
@@ -75,6 +75,38 @@ fn write(kind: &str, count: usize, out: &mut impl Write) -> std::io::Result<()> 
             for n in 0..count {
                 row(format!("A{n},342025,呉市,{},\"{text}\",https://example.jp/{n}.csv,CSV,CC BY 4.0\r\n", title(n)))?;
             }
+        }
+        "xlsx" => {
+            let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            let mut part = |name: &str, text: &str| {
+                archive.start_file(name, zip::write::SimpleFileOptions::default())?;
+                archive.write_all(text.as_bytes())
+            };
+            let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+            let relations = |kind: &str, target: &str| {
+                format!(
+                    "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"r1\" Type=\"{office}/{kind}\" Target=\"{target}\"/></Relationships>"
+                )
+            };
+            let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+            part("_rels/.rels", &relations("officeDocument", "xl/workbook.xml"))?;
+            part("xl/_rels/workbook.xml.rels", &relations("worksheet", "worksheets/sheet1.xml"))?;
+            part(
+                "xl/workbook.xml",
+                &format!(
+                    "<workbook xmlns=\"{main}\" xmlns:r=\"{office}\"><sheets><sheet name=\"s\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+                ),
+            )?;
+            let cell = |text: &str| format!("<c t=\"inlineStr\"><is><t>{text}</t></is></c>");
+            let mut rows: String =
+                ["データセット_ID", "データセット_タイトル", "データセット_概要", "ファイル_ダウンロードURL"].map(cell).concat();
+            part("xl/worksheets/sheet1.xml", &format!("<worksheet xmlns=\"{main}\"><sheetData><row>{rows}</row>"))?;
+            for n in 0..count {
+                rows = [format!("A{n}"), title(n), text.clone(), format!("https://e.jp/{n}.csv")].iter().map(|text| cell(text)).collect();
+                archive.write_all(format!("<row>{rows}</row>").as_bytes())?;
+            }
+            archive.write_all(b"</sheetData></worksheet>")?;
+            out.write_all(&archive.finish()?.into_inner())?;
         }
         "ttl" => {
             writeln!(

@@ -1,10 +1,11 @@
 //! CKAN's action API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    ContactPoint, DistributionDraft, HarvestSourceDraft, RecordFailure, Text, Vocabulary, Withdrawal, is_slug, jst_day, parse_moment,
+    ContactPoint, DistributionDraft, HarvestSourceDraft, HarvestedRecord, RecordFailure, Text, Vocabulary, Withdrawal, is_slug, jst_day,
+    parse_moment, parse_period,
 };
 use minato_dcat::language_code;
 use serde_json::Value;
@@ -13,11 +14,13 @@ use url::Url;
 use crate::Error;
 use crate::client::Client;
 use crate::convert::{Record, usable_url, utc_moment};
-use crate::json::{self, Fields, JsonError, array, clip, or, some, text, truthy, whole_number};
-use crate::listing::{Converted, End, Pages, Run, Stop};
+use crate::json::{self, Fields, JsonError, clip, listed, or, some, text, truthy, whole_number};
+use crate::listing::{Converted, End, Pages, Run, Stop, not_all};
 
 /// Records asked for at once; servers may give fewer.
 const ROWS: usize = 100;
+/// Times the pages of the search are read when records come and go meanwhile.
+const ROUNDS_MAX: usize = 2;
 /// Packages that cannot be shown one after the other before a server is left alone.
 const SHOW_REFUSALS_MAX: usize = 20;
 
@@ -33,8 +36,8 @@ pub(crate) struct Dialect {
     pub(crate) filters: bool,
     /// Whether times without a zone are UTC, as CKAN keeps them; else Japan's.
     pub(crate) naive_is_utc: bool,
-    /// Whether an action that gave this error may be asked for in another way.
-    pub(crate) is_elsewhere: fn(&JsonError) -> bool,
+    /// Whether `current_package_list_with_resources` may be there.
+    pub(crate) lists_whole: bool,
     /// Whether `package_show/{id}` may be what answers, in place of `package_show?id=`.
     pub(crate) shows_by_path: bool,
     /// The record's id, where an entry of `package_list` is one.
@@ -52,7 +55,7 @@ const CKAN: Dialect = Dialect {
     search: &[("sort", "name asc")],
     filters: true,
     naive_is_utc: true,
-    is_elsewhere: |error| matches!(error, JsonError::Fetch(error) if matches!(error.status(), Some(400 | 403 | 404 | 409))),
+    lists_whole: true,
     shows_by_path: false,
     // The list gives names, records are known by id: which one this is cannot be told.
     listed_id: |_| None,
@@ -76,6 +79,16 @@ impl<T: Into<Stop>> From<T> for Refusal {
     fn from(stop: T) -> Self {
         Refusal::Stop(stop.into())
     }
+}
+
+/// What reading all pages of the search once came to.
+pub(crate) enum Round {
+    /// What the source counts was met, or it does not count.
+    Whole,
+    /// Records came or went meanwhile; another round may do better.
+    Shifted(Text),
+    /// The source's paging is at fault.
+    Doubtful(Text),
 }
 
 /// A site that speaks a dialect of CKAN.
@@ -136,7 +149,13 @@ impl<'a> Site<'a> {
                 Err(Refusal::Elsewhere(cause)) => refused = refused.or(Some(cause)),
             }
         }
-        // Some portals close the search and leave the list open.
+        // Some portals close the search and leave a list open.
+        for path in self.paths.iter().filter(|_| self.dialect.lists_whole) {
+            match self.whole(path, vocabulary, run).await {
+                Err(Stop::Broken(_)) if run.passed() == 0 => {}
+                outcome => return outcome,
+            }
+        }
         for path in &self.paths {
             let Ok(names) = self.names(path).await else { continue };
             return self.show_all(path, &names, vocabulary, run).await;
@@ -145,64 +164,200 @@ impl<'a> Site<'a> {
         Err(Stop::Broken(refused.unwrap_or_else(unknown)))
     }
 
-    /// Reads all pages of `package_search`.
-    pub(crate) async fn search(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+    /// Reads `package_search`, once more when records came or went meanwhile.
+    async fn search(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Refusal> {
+        let filter = match self.organization.filter(|_| self.dialect.filters) {
+            Some(wanted) => Some(self.filter(path, wanted).await?),
+            None => None,
+        };
+        let fq = filter.as_ref().map(|filter| filter.fq.as_str());
+        let mut doubt = None;
+        for round in 1..=ROUNDS_MAX {
+            match self.pages(path, fq, round == 1, vocabulary, run).await? {
+                Round::Whole => {
+                    if let Some(guessed) = filter.as_ref().and_then(|filter| filter.guessed).filter(|_| run.passed() == 0) {
+                        self.require_organization(path, guessed).await?;
+                    }
+                    // A record that went after it was met is absent next time; that all were met is settled.
+                    return Ok(End { reported: Some(run.passed()), doubt: None });
+                }
+                Round::Shifted(cause) => doubt = Some(cause),
+                Round::Doubtful(cause) => return Ok(End::doubtful(cause)),
+            }
+            // Then another round settles nothing.
+            if run.has_nameless() {
+                break;
+            }
+        }
+        Ok(End { reported: None, doubt })
+    }
+
+    /// Reads all pages of `package_search` once.
+    pub(crate) async fn pages(
+        &self,
+        path: &str,
+        fq: Option<&str>,
+        is_first: bool,
+        vocabulary: &Vocabulary,
+        run: &mut Run,
+    ) -> Result<Round, Refusal> {
         let mut pages = Pages::new(self.client.settings().pages_max);
+        // Of this round; what the run has met says nothing about its pages.
+        let (mut seen, mut nameless) = (HashSet::new(), 0);
         let mut start = 0;
         loop {
             let place = format!("package_search, start={start}");
-            let (count, packages) = match self.search_page(path, start, ROWS).await {
-                Err(error) if start == 0 && (self.dialect.is_elsewhere)(&error) => return Err(Refusal::Elsewhere(error.at(&place))),
+            let (count, packages) = match self.search_page(path, fq, start, ROWS).await {
+                Err(error) if start == 0 && is_first && error.is_elsewhere() => return Err(Refusal::Elsewhere(error.at(&place))),
                 other => other.map_err(|error| error.at(&place))?,
             };
-            if let Some(doubt) = pages.count(Some(count)) {
-                return Ok(End::doubtful(doubt));
+            if count.is_none() && pages.reported().is_some() {
+                return Err(Text::new(
+                    format!("{place}: 応答に件数 count がないため、全件を読めたか確認できません。"),
+                    format!("{place}: the answer has no count, so it cannot be told whether all was read"),
+                )
+                .into());
+            }
+            if let Some(fell) = pages.count(count) {
+                return Ok(Round::Shifted(fell));
             }
             for (index, package) in packages.iter().enumerate() {
                 let position = format!("package_search #{}", start + index);
-                run.take(self.convert(package, !self.dialect.filters, vocabulary, &position)).await?;
+                let converted = self.convert(package, !self.dialect.filters, vocabulary, &position);
+                match converted.id() {
+                    Some(id) => _ = seen.insert(id.to_owned()),
+                    None => nameless += 1,
+                }
+                // What failed is told once.
+                if is_first || !converted.id().is_some_and(|id| run.has_passed(id)) {
+                    run.take(converted).await?;
+                }
             }
+            let met = seen.len() as u64 + nameless;
             let place = format!("start={start}");
             start += packages.len();
-            if start as u64 >= count {
-                return Ok(End { reported: pages.reported(), doubt: None });
+            match pages.reported() {
+                Some(count) if start as u64 >= count => {
+                    return Ok(if met == count { Round::Whole } else { Round::Shifted(not_all(count, met)) });
+                }
+                // Without a count, an empty page is the end.
+                None if packages.is_empty() && start > 0 => return Ok(Round::Whole),
+                None if packages.is_empty() => {
+                    let software = self.dialect.software;
+                    return Err(Text::new(
+                        format!("package_search の応答に件数 count もデータセットもありません。{software} の URL か確認してください。"),
+                        format!("the answer of package_search has neither a count nor datasets; check that the URL is a {software} site"),
+                    )
+                    .into());
+                }
+                _ => {}
+            }
+            if let Some(doubt) = pages.turn(&place, packages.len(), met) {
+                return Ok(Round::Doubtful(doubt));
+            }
+        }
+    }
+
+    /// One page of `package_search`: the source's count of all records, where it gives one, and those of the page.
+    pub(crate) async fn search_page(
+        &self,
+        path: &str,
+        fq: Option<&str>,
+        start: usize,
+        rows: usize,
+    ) -> Result<(Option<u64>, Vec<Value>), JsonError> {
+        let (rows, start) = (rows.to_string(), start.to_string());
+        let mut query = vec![("rows", rows.as_str()), ("start", start.as_str())];
+        query.extend(self.dialect.search);
+        query.extend(fq.map(|fq| ("fq", fq)));
+        let mut result = self.call(path, "package_search", &query).await?;
+        let count = result.as_object().and_then(|result| json::count(result, "count"));
+        match result.get_mut("results").map(Value::take).and_then(into_list) {
+            Some(packages) => Ok((count, packages)),
+            None => {
+                let software = self.dialect.software;
+                Err(JsonError::Answer(Text::new(
+                    format!("package_search の応答に results がありません。{software} の URL か確認してください。"),
+                    format!("the answer of package_search has no results; check that the URL is a {software} site"),
+                )))
+            }
+        }
+    }
+
+    /// The filter for the datasets of an organization, which may be named by its name, id or title.
+    async fn filter<'w>(&self, path: &str, wanted: &'w str) -> Result<Filter<'w>, Text> {
+        if is_uuid(wanted) {
+            return Ok(Filter { fq: format!("owner_org:{}", quoted(wanted)), guessed: Some(wanted) });
+        }
+        let by_name = |name: &str| format!("organization:{}", quoted(name));
+        if is_slug(wanted) {
+            return Ok(Filter { fq: by_name(wanted), guessed: Some(wanted) });
+        }
+        // However many are asked for, servers give 25 with all fields or as many as they like.
+        let mut seen = HashSet::new();
+        for _ in 0..self.client.settings().pages_max {
+            let offset = seen.len().to_string();
+            let query = [("all_fields", "true"), ("limit", "1000"), ("offset", offset.as_str())];
+            let organizations = match self.call(path, "organization_list", &query).await {
+                Ok(result) => into_list(result).unwrap_or_default(),
+                // Portals that hide the list still may know the name.
+                Err(_) => return Ok(Filter { fq: by_name(wanted), guessed: Some(wanted) }),
+            };
+            let seen_before = seen.len();
+            for organization in organizations.iter().filter_map(Value::as_object) {
+                let name = text(organization, "name");
+                if !name.is_empty() && goes_by(organization, wanted) {
+                    return Ok(Filter { fq: by_name(&name), guessed: None });
+                }
+                seen.insert(name);
+            }
+            if seen.len() == seen_before {
+                break;
+            }
+        }
+        Err(no_organization(wanted))
+    }
+
+    /// Nothing was found: either there is nothing, or the organization was misspelled or renamed, and then nothing may be withdrawn.
+    async fn require_organization(&self, path: &str, wanted: &str) -> Result<(), Text> {
+        match self.call(path, "organization_show", &[("id", wanted)]).await {
+            Err(JsonError::Fetch(error)) if error.status() == Some(404) => Err(no_organization(wanted)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads `current_package_list_with_resources`: everything, in pages that are not counted.
+    async fn whole(&self, path: &str, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
+        const ACTION: &str = "current_package_list_with_resources";
+        let mut pages = Pages::new(self.client.settings().pages_max);
+        let mut start = 0;
+        loop {
+            let (limit, offset) = (ROWS.to_string(), start.to_string());
+            let place = format!("{ACTION}, offset={offset}");
+            let query = [("limit", limit.as_str()), ("offset", offset.as_str())];
+            let result = self.call(path, ACTION, &query).await.map_err(|error| error.at(&place))?;
+            let Some(packages) = listed(&result) else {
+                return Err(Text::new(format!("{place}: 応答が一覧ではありません。"), format!("{place}: the answer is no list")).into());
+            };
+            for (index, package) in packages.iter().enumerate() {
+                let position = format!("{ACTION} #{}", start + index);
+                run.take(self.convert(package, true, vocabulary, &position)).await?;
+            }
+            // Old versions know neither limit nor offset and give everything at once.
+            if packages.is_empty() || packages.len() > ROWS {
+                return Ok(End { reported: None, doubt: None });
             }
             if let Some(doubt) = pages.turn(&place, packages.len(), run.passed()) {
                 return Ok(End::doubtful(doubt));
             }
+            start += packages.len();
         }
     }
 
-    /// One page of `package_search`: the source's count of all records, and those of the page.
-    pub(crate) async fn search_page(&self, path: &str, start: usize, rows: usize) -> Result<(u64, Vec<Value>), JsonError> {
-        let (rows, start) = (rows.to_string(), start.to_string());
-        let mut query = vec![("rows", rows.as_str()), ("start", start.as_str())];
-        query.extend(self.dialect.search);
-        let filter = self.organization.filter(|_| self.dialect.filters).map(|name| format!("organization:{}", quoted(name)));
-        if let Some(filter) = &filter {
-            query.push(("fq", filter));
-        }
-        let mut result = self.call(path, "package_search", &query).await?;
-        let software = self.dialect.software;
-        let Some(Value::Array(packages)) = result.get_mut("results").map(Value::take) else {
-            return Err(JsonError::Answer(Text::new(
-                format!("package_search の応答に results がありません。{software} の URL か確認してください。"),
-                format!("the answer of package_search has no results; check that the URL is a {software} site"),
-            )));
-        };
-        let Some(count) = result.as_object().and_then(|result| json::count(result, "count")) else {
-            return Err(JsonError::Answer(Text::new(
-                "package_search の応答に件数 count がないため、全件を読めたか確認できません。",
-                "the answer of package_search has no count, so it cannot be told whether all was read",
-            )));
-        };
-        Ok((count, packages))
-    }
-
-    /// The entries of `package_list`: names, or what the software gives in their place.
+    /// The entries of `package_list`, each once: names, or what the software gives in their place.
     pub(crate) async fn names(&self, path: &str) -> Result<Vec<String>, JsonError> {
         let result = self.call(path, "package_list", &[]).await?;
-        let Some(entries) = result.as_array() else {
+        let Some(entries) = listed(&result) else {
             let software = self.dialect.software;
             return Err(JsonError::Answer(Text::new(
                 format!("package_list の応答が一覧ではありません。{software} の URL か確認してください。"),
@@ -213,7 +368,8 @@ impl<'a> Site<'a> {
             Some(entry) => or(text(entry, "id"), || text(entry, "name")),
             None => json::plain(entry),
         };
-        Ok(entries.iter().map(name).filter(|name| !name.is_empty()).collect())
+        let mut seen = HashSet::new();
+        Ok(entries.into_iter().map(name).filter(|name| !name.is_empty() && seen.insert(name.clone())).collect())
     }
 
     /// One `package_show` for each name; records met before are not asked for again.
@@ -246,7 +402,7 @@ impl<'a> Site<'a> {
     async fn show(&self, path: &str, name: &str, by_path: &mut bool) -> Result<Value, JsonError> {
         if !*by_path {
             match self.call(path, "package_show", &[("id", name)]).await {
-                Err(error) if self.dialect.shows_by_path && (self.dialect.is_elsewhere)(&error) => {
+                Err(error) if self.dialect.shows_by_path && error.is_elsewhere() => {
                     let package = self.call(path, &format!("package_show/{name}"), &[]).await.map_err(|_| error)?;
                     *by_path = true;
                     return Ok(package);
@@ -266,7 +422,7 @@ impl<'a> Site<'a> {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut answer = json::get(self.client, url.as_str(), software).await?;
-        if answer.get("success").and_then(Value::as_bool) != Some(true) {
+        if !answer.get("success").is_some_and(truthy) {
             let error = answer.get("error");
             let message = error
                 .and_then(|error| error.get("message"))
@@ -309,7 +465,7 @@ impl<'a> Site<'a> {
             return Converted::Withdrawn(remote_id.clone(), Withdrawal::Private);
         }
         for (field, is_expected) in [
-            ("resources", fields.get("resources").is_none_or(|value| value.is_array() || value.is_null())),
+            ("resources", fields.get("resources").is_none_or(|value| listed(value).is_some() || value.is_null())),
             ("title", fields.get("title").is_none_or(|value| value.is_string() || value.is_null() || value.is_object())),
         ] {
             if !is_expected {
@@ -321,7 +477,9 @@ impl<'a> Site<'a> {
         if record.draft.title.is_empty() {
             return failure("タイトル title がありません。", "the record has no title");
         }
-        Converted::Record(Box::new(record.finish(remote_id.clone(), remote_url, position, package.to_string())))
+        // A portal that is set up anew gives new ids; the names in its addresses stay.
+        let finished = record.finish(remote_id.clone(), remote_url, position, package.to_string());
+        Converted::Record(Box::new(finished.map(|record| HarvestedRecord { alternate_id: some(text(fields, "name")), ..record })))
     }
 
     fn package<'v>(&self, fields: &Fields, vocabulary: &'v Vocabulary) -> Record<'v> {
@@ -347,7 +505,7 @@ impl<'a> Site<'a> {
         if let Some(words) = fields.get("keywords_translated").and_then(|value| value.get("ja")).and_then(Value::as_array) {
             words.iter().filter_map(Value::as_str).for_each(|word| record.keyword(word));
         }
-        for group in array(fields, "groups").iter().filter_map(Value::as_object) {
+        for group in array(fields, "groups").into_iter().filter_map(Value::as_object) {
             let (title, display_name, name) = (text(group, "title"), text(group, "display_name"), text(group, "name"));
             record.theme(&[&title, &display_name, &name]);
         }
@@ -384,9 +542,17 @@ impl<'a> Site<'a> {
         record.draft.modified = record.moment("modified", &modified).or_else(|| self.moment(&text(fields, "metadata_modified")));
         let spatial = take(&["spatial"]);
         let label = take(&["spatial_text", "spatial_label", "対象地域"]);
-        let labels: Vec<String> = array(fields, "spatial_labels").iter().map(json::plain).chain(some(label)).collect();
+        let labels: Vec<String> = array(fields, "spatial_labels").into_iter().map(json::plain).chain(some(label)).collect();
         record.spatial(&spatial, &labels);
-        record.temporal(&take(&["temporal_start"]), &take(&["temporal_end"]));
+        let (start, end) = (take(&["temporal_start"]), take(&["temporal_end"]));
+        let words = take(&["temporal", "temporal_coverage", "対象期間"]);
+        record.temporal(&start, &end);
+        if record.draft.temporal.is_none() {
+            record.draft.temporal = parse_period(&words).filter(|_| start.is_empty() && end.is_empty());
+        }
+        if record.draft.temporal.is_none() {
+            record.extra("temporal", &words);
+        }
         let language = take(&["language"]);
         for word in language.split([',', '[', ']', '"', ' ', '{', '}']).filter(|word| !word.is_empty()) {
             record.language(word);
@@ -571,11 +737,45 @@ fn translated(fields: &Fields, key: &str) -> (String, Option<String>) {
     (japanese.unwrap_or_default(), of("en"))
 }
 
+/// A filter of the search for an organization's datasets.
+struct Filter<'w> {
+    fq: String,
+    /// The organization, where nobody has said yet that it is there.
+    guessed: Option<&'w str>,
+}
+
+fn no_organization(wanted: &str) -> Text {
+    Text::new(
+        format!("取り込み元に組織「{wanted}」がありません。名前（URL に出る英数字）を確認してください。"),
+        format!("the source has no organization `{wanted}`; check its name (the one in addresses)"),
+    )
+}
+
 /// Whether a package is of an organization, by any of its names.
 fn belongs_to(package: &Fields, wanted: &str) -> bool {
     let organizations = json::items(package, "organization").iter().chain(array(package, "organizations")).filter_map(Value::as_object);
-    let goes_by = |organization: &Fields| ["name", "id", "title"].iter().any(|key| text(organization, key) == wanted);
-    text(package, "owner_org") == wanted || organizations.into_iter().any(goes_by)
+    text(package, "owner_org") == wanted || organizations.into_iter().any(|organization| goes_by(organization, wanted))
+}
+
+fn goes_by(organization: &Fields, wanted: &str) -> bool {
+    ["name", "id", "title", "display_name"].iter().any(|key| text(organization, key) == wanted)
+}
+
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// The items of a list in a package.
+fn array<'f>(fields: &'f Fields, key: &str) -> Vec<&'f Value> {
+    fields.get(key).and_then(listed).unwrap_or_default()
+}
+
+fn into_list(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(list) => Some(list),
+        other => listed(&other).map(|list| list.into_iter().cloned().collect()),
+    }
 }
 
 /// A value in Solr's query syntax.

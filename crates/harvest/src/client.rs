@@ -170,6 +170,8 @@ impl Client {
         let ask = Ask { method: Method::HEAD, any_status: true, headers: vec![(ACCEPT_ENCODING, "identity")], ..Ask::get("*/*") };
         let refused = match self.exchange(url, &ask, &mut Nothing).await {
             Ok(head) => matches!(head.status.as_u16(), 400 | 403 | 404 | 405 | 406 | 501).then_some(()).ok_or(head),
+            // Who asks for fewer requests is not asked another way.
+            Err(error) if error.status() == Some(429) => return Err(error),
             Err(Error::Connection { .. } | Error::Timeout { .. } | Error::Status { .. }) => Ok(()),
             Err(error) => return Err(error),
         };

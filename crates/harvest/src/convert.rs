@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use minato_catalog::{
     DatasetDraft, DistributionDraft, Frequency, HarvestedRecord, KEYWORDS_MAX, RecordFailure, Spatial, Temporal, Text, URL_LENGTH_MAX,
-    Vocabulary, frequency, is_local_government_code, jst_day, parse_day, parse_moment,
+    Vocabulary, frequency, is_local_government_code, jst_day, parse_day, parse_moment, parse_period,
 };
 use minato_dcat::{bounding_box, language_code};
 use unicode_normalization::UnicodeNormalization;
@@ -369,14 +369,14 @@ fn repeated_frequency(text: &str) -> Option<&'static Frequency> {
     frequency(id)
 }
 
-/// The first day of a moment, day, month or year.
+/// The first day of a moment, day, month, year or fiscal year.
 fn first_day(text: &str) -> Option<NaiveDate> {
-    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 1, 1))
+    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 1, 1)).or_else(|| parse_period(text)?.start)
 }
 
-/// The last day of a year; the day of anything else.
+/// The last day of a year or fiscal year; the day of anything else.
 fn last_day(text: &str) -> Option<NaiveDate> {
-    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 12, 31))
+    day(text).or_else(|| NaiveDate::from_ymd_opt(year(text)?, 12, 31)).or_else(|| parse_period(text)?.end)
 }
 
 fn day(text: &str) -> Option<NaiveDate> {
@@ -413,6 +413,7 @@ mod tests {
             ("2020-04-01T00:00:00Z", "..", Some(("2020-04-01", None))),
             ("2021", "2020", None),
             ("昔", "2020", None),
+            ("平成30年度", "令和元年度", Some(("2018-04-01", Some("2020-03-31")))),
         ] {
             let mut record = Record::new(&vocabulary);
             record.temporal(start, end);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Read, Seek};
 
 use minato_catalog::{ContactPoint, DistributionDraft, HarvestSourceDraft, RecordFailure, Text, Vocabulary, Withdrawal, jst_day};
 use minato_dcat::language_code;
@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::client::Client;
 use crate::convert::{Record, place, usable_url};
-use crate::json::{self, ACCEPT, Fields, JsonError, clip, is_volatile, items, or, shown, some, text, texts, whole_number};
+use crate::json::{self, ACCEPT, Fields, JsonError, clip, is_volatile, items, lenient, or, shown, some, text, texts, whole_number};
 use crate::listing::{Converted, End, Run, Stop};
 use crate::plain_text::plain_text;
 
@@ -79,7 +79,7 @@ impl Document {
         }
         let url = spooled.url.clone();
         let (records, parsed) = mpsc::channel(READ_AHEAD);
-        let parsing = tokio::task::spawn_blocking(move || parse(BufReader::new(spooled.file), &records));
+        let parsing = tokio::task::spawn_blocking(move || parse(spooled.file, &records));
         Ok(Document { url, parsed, parsing })
     }
 
@@ -121,21 +121,13 @@ fn told_apart(converted: Converted, dataset: &Value, seen: &mut HashMap<String, 
 
 /// Parses a document and sends each item of its `dataset` list, or of the list that it is (as in version 1.0). Ends early, without an error,
 /// when nobody takes them.
-fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Text> {
-    let mut start = [0; 3];
-    let mut length = 0;
-    while length < start.len() {
-        match reader.read(&mut start[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) => return Err(unreadable(&error.to_string())),
-        }
-    }
-    let start = if start[..length] == *b"\xef\xbb\xbf" { Vec::new() } else { start[..length].to_vec() };
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return Err(json::not_utf8());
-    }
-    let mut deserializer = serde_json::Deserializer::from_reader(Cursor::new(start).chain(reader));
+fn parse(file: impl Read + Seek, records: &mpsc::Sender<Value>) -> Result<(), Text> {
+    let mended = match lenient::mending(file) {
+        Ok(Some(mended)) => mended,
+        Ok(None) => return Err(json::not_utf8()),
+        Err(error) => return Err(unreadable(&error.to_string())),
+    };
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(mended));
     let mut found = false;
     let parsed = Root { records, found: &mut found }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match parsed {
@@ -149,7 +141,6 @@ fn parse(mut reader: impl Read, records: &mpsc::Sender<Value>) -> Result<(), Tex
             format!("JSON が {} 行目の途中で切れています。時間をおいて再度実行してください。", error.line()),
             format!("the JSON is cut off within line {}; try again later", error.line()),
         )),
-        Err(error) if error.to_string().contains("unicode") => Err(json::not_utf8()),
         Err(error) => Err(unreadable(&error.to_string())),
     }
 }
@@ -468,6 +459,8 @@ const KNOWN_FIELDS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn parsed(document: &[u8]) -> (Vec<Value>, Result<(), Text>) {

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::ckan::{Dialect, Site};
 use crate::client::Client;
-use crate::json::{Fields, JsonError, array, or, text};
+use crate::json::{Fields, listed, or, text};
 use crate::listing::{End, Run, Stop};
 
 const DATAEYE: Dialect = Dialect {
@@ -18,7 +18,7 @@ const DATAEYE: Dialect = Dialect {
     search: &[],
     filters: false,
     naive_is_utc: false,
-    is_elsewhere: JsonError::is_elsewhere,
+    lists_whole: false,
     shows_by_path: true,
     listed_id: |entry| entry.bytes().all(|byte| byte.is_ascii_digit()).then(|| entry.to_owned()),
     in_ckan_words,
@@ -32,11 +32,12 @@ pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabular
 fn in_ckan_words(package: &Fields, base: &Url) -> Option<Fields> {
     let mut translated = package.clone();
     // A name that is a number or the title again is no name.
-    if text(package, "name").bytes().all(|byte| byte.is_ascii_digit()) && package.contains_key("title") {
+    let name = text(package, "name");
+    if package.contains_key("title") && (name.bytes().all(|byte| byte.is_ascii_digit()) || name == text(package, "title")) {
         translated.remove("name");
     }
-    if package.get("resources").is_some_and(Value::is_array) {
-        let resources = array(package, "resources").iter().map(|resource| match resource.as_object() {
+    if let Some(resources) = package.get("resources").and_then(listed) {
+        let resources = resources.into_iter().map(|resource| match resource.as_object() {
             Some(resource) => Value::Object(resource_in_ckan_words(resource, base)),
             None => resource.clone(),
         });

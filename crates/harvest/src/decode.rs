@@ -69,6 +69,36 @@ pub(crate) fn text_of(bytes: &[u8]) -> String {
     encoding.decode_without_bom_handling(bytes.get(start..).unwrap_or_default()).0.into_owned()
 }
 
+/// Whether a file is in UTF-8, apart from accidents: another encoding leaves hardly a character beyond ASCII whole, and is itself without faults.
+pub(crate) fn is_utf8(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(3).read_to_end(&mut start)?;
+    if Encoding::for_bom(&start).is_some_and(|(encoding, _)| encoding != UTF_8) {
+        return Ok(false);
+    }
+    let mut trial = |encoding| {
+        file.rewind()?;
+        let mut trial = Trial::new(encoding);
+        let mut pieces = Pieces::new(&mut *file);
+        loop {
+            let piece = pieces.next()?;
+            let is_last = piece.is_empty();
+            trial.feed(piece, is_last);
+            if is_last {
+                return Ok::<_, io::Error>(trial);
+            }
+        }
+    };
+    let utf8 = trial(UTF_8)?;
+    // A single one is an accident wherever it is.
+    if utf8.lost < 2 || utf8.beyond_ascii >= utf8.lost {
+        return Ok(true);
+    }
+    let is_without_faults = |trial: Trial| trial.lost == usize::from(trial.ends_lost);
+    Ok(!is_without_faults(trial(SHIFT_JIS)?) && !is_without_faults(trial(EUC_JP)?))
+}
+
 /// U+FFFD in UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
@@ -171,12 +201,13 @@ struct Trial {
     lost: usize,
     ends_lost: bool,
     japanese: usize,
+    beyond_ascii: usize,
 }
 
 impl Trial {
     fn new(encoding: &'static Encoding) -> Self {
         let decoder = encoding.new_decoder_without_bom_handling();
-        Trial { decoder, text: vec![0; PIECE_BYTES * 3 + 16], lost: 0, ends_lost: false, japanese: 0 }
+        Trial { decoder, text: vec![0; PIECE_BYTES * 3 + 16], lost: 0, ends_lost: false, japanese: 0, beyond_ascii: 0 }
     }
 
     fn feed(&mut self, piece: &[u8], is_last: bool) {
@@ -185,6 +216,7 @@ impl Trial {
             let (result, read, length) = self.decoder.decode_to_utf8_without_replacement(rest, &mut self.text, is_last);
             // Of Japanese text in UTF-8, all but rare characters are three bytes that begin so.
             self.japanese += self.text[..length].iter().filter(|byte| matches!(byte, 0xe3..=0xe9 | 0xef)).count();
+            self.beyond_ascii += self.text[..length].iter().filter(|byte| **byte >= 0xc0).count();
             self.ends_lost = self.ends_lost && read == 0 && length == 0;
             rest = &rest[read..];
             match result {
@@ -268,6 +300,17 @@ mod tests {
         let mut cp932 = SHIFT_JIS.encode(TEXT).0.into_owned();
         cp932.insert(0, 0xff);
         assert_eq!(check(&cp932), (format!("\u{fffd}{TEXT}"), false, true));
+    }
+
+    #[test]
+    fn accidents_are_told_from_another_encoding() {
+        let is_utf8 = |bytes: &[u8]| is_utf8(&mut io::Cursor::new(bytes)).unwrap();
+        assert!(is_utf8(b"") && is_utf8(TEXT.as_bytes()) && is_utf8(b"caf\xe9 au lait") && is_utf8(b"\xff and \xff"));
+        assert!(is_utf8(&[TEXT.as_bytes(), b"\x83f\x81[\x83^"].concat()));
+        assert!(!is_utf8(b"\x83f\x81[\x83^") && !is_utf8(b"\xff\xfe1\0"));
+        for encoding in [SHIFT_JIS, EUC_JP] {
+            assert!(!is_utf8(&encoding.encode("避難所一覧").0), "{}", encoding.name());
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 use crate::client::{Client, Fetched};
+use crate::json::lenient::Fault;
 use crate::listing::Stop;
+
+pub(crate) mod lenient;
 
 /// The members of an object.
 pub(crate) type Fields = Map<String, Value>;
@@ -65,16 +68,15 @@ fn read(fetched: &Fetched, software: &str) -> Result<Value, Text> {
     if fetched.is_html() {
         return Err(not_json(software));
     }
-    let body = fetched.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&fetched.body);
-    serde_json::from_slice(body).map_err(|error| {
-        if std::str::from_utf8(body).is_err_and(|error| error.error_len().is_some()) {
-            return not_utf8();
+    lenient::parse(&fetched.body).map_err(|fault| match fault {
+        Fault::Encoding => not_utf8(),
+        Fault::Syntax(error) => {
+            let detail = clip(&error.to_string(), 200);
+            Text::new(
+                format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
+                format!("the answer is not whole JSON: {detail}; try again later"),
+            )
         }
-        let detail: String = error.to_string().chars().take(200).collect();
-        Text::new(
-            format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
-            format!("the answer is not whole JSON: {detail}; try again later"),
-        )
     })
 }
 
@@ -108,6 +110,20 @@ pub(crate) fn plain(value: &Value) -> String {
 /// A list's items.
 pub(crate) fn array<'f>(fields: &'f Fields, key: &str) -> &'f [Value] {
     fields.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A list, or what PHP makes of one that lost an item: an object with numbers for keys.
+pub(crate) fn listed(value: &Value) -> Option<Vec<&Value>> {
+    match value {
+        Value::Array(list) => Some(list.iter().collect()),
+        Value::Object(members) => {
+            let numbered: Option<Vec<(u64, &Value)>> = members.iter().map(|(key, value)| Some((key.parse().ok()?, value))).collect();
+            let mut numbered = numbered?;
+            numbered.sort_by_key(|(number, _)| *number);
+            Some(numbered.into_iter().map(|(_, value)| value).collect())
+        }
+        _ => None,
+    }
 }
 
 /// A list's items; a single item is a list of one, `null` and an empty text are none.
@@ -242,6 +258,14 @@ mod tests {
         for key in ["downloadURL", "review_date", "overview", "records_count", "frank", "rights"] {
             assert!(!is_volatile(key), "{key}");
         }
+    }
+
+    #[test]
+    fn numbers_for_keys_make_a_list() {
+        let value = json!({"10": "c", "2": "b", "0": "a"});
+        assert_eq!(listed(&value).unwrap(), ["a", "b", "c"]);
+        assert_eq!(listed(&json!({})).map(|list| list.len()), Some(0));
+        assert!(listed(&json!({"1": "a", "b": "c"})).is_none() && listed(&json!("a")).is_none());
     }
 
     #[test]

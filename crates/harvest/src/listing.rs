@@ -18,6 +18,17 @@ pub(crate) enum Converted {
 }
 
 impl Converted {
+    /// The record's id, as far as it can be told.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Converted::Record(record) => match record.as_ref() {
+                Ok(record) => Some(&record.remote_id),
+                Err(failure) => failure.remote_id.as_deref(),
+            },
+            Converted::Withdrawn(id, _) | Converted::Other(id) => Some(id),
+        }
+    }
+
     /// A failure that names the record as far as it can be told.
     pub(crate) fn failure(id: Option<&str>, position: &str, raw: &Value, ja: &str, en: &str) -> Converted {
         Converted::Record(Box::new(Err(RecordFailure {
@@ -161,6 +172,11 @@ impl Run {
         self.seen.contains(remote_id) || self.others.contains(remote_id)
     }
 
+    /// Whether something was met of which it cannot be told which record it is.
+    pub(crate) fn has_nameless(&self) -> bool {
+        self.nameless > 0
+    }
+
     /// Number of different records met so far.
     pub(crate) fn met(&self) -> u64 {
         self.seen.len() as u64 + self.nameless
@@ -216,6 +232,9 @@ impl Run {
         let item = match record {
             Ok(mut record) => {
                 self.completion.complete(&mut record.draft);
+                if record.raw.contains('\u{fffd}') {
+                    record.notices.push(lost_characters());
+                }
                 HarvestItem::Record(Box::new(record))
             }
             Err(failure) => HarvestItem::Failure(failure),
@@ -268,14 +287,7 @@ impl Run {
         }
         match end.reported.map(|reported| reported.saturating_sub(others)) {
             Some(reported) if reported == met => Listing::Complete { total: met },
-            Some(reported) => Listing::Incomplete {
-                cause: Text::new(
-                    format!(
-                        "取り込み元は {reported} 件あるとしていますが、実際に読めたのは {met} 件でした。時間をおいて再度実行してください。"
-                    ),
-                    format!("the source says it has {reported} records, but {met} were read; try again later"),
-                ),
-            },
+            Some(reported) => Listing::Incomplete { cause: not_all(reported, met) },
             None if met == 0 => Listing::Failed {
                 cause: Text::new(
                     "一覧にデータセットが 1 件もありません。URL が正しいか確認してください。",
@@ -285,6 +297,22 @@ impl Run {
             None => Listing::Complete { total: met },
         }
     }
+}
+
+/// The source counts other records than were read.
+pub(crate) fn not_all(reported: u64, read: u64) -> Text {
+    Text::new(
+        format!("取り込み元は {reported} 件あるとしていますが、実際に読めたのは {read} 件でした。時間をおいて再度実行してください。"),
+        format!("the source says it has {reported} records, but {read} were read; try again later"),
+    )
+}
+
+/// What a record with U+FFFD is told: characters of it were lost here or, before that, at the source.
+fn lost_characters() -> Text {
+    Text::new(
+        "読めない文字が「\u{fffd}」になっています。取り込み元の文字を直してください（文字コードは UTF-8）。",
+        "characters that could not be read are `\u{fffd}`; mend them at the source (in UTF-8)",
+    )
 }
 
 /// What must hold from page to page of a listing, whatever the protocol.

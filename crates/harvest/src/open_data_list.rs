@@ -700,10 +700,11 @@ fn column_of(cell: &str) -> Option<Column> {
     NAMES.iter().find(|(_, names)| names.iter().any(|name| fold(name) == folded)).map(|(column, _)| *column)
 }
 
-/// Whether a row names the title and enough else.
+/// Whether a row names the title, in the words of a standard or beside enough else.
 fn is_header(cells: &[String]) -> bool {
     let columns: HashSet<Column> = cells.iter().filter_map(|cell| column_of(cell)).collect();
-    columns.contains(&C::Title) && columns.len() >= HEADER_COLUMNS_MIN
+    let is_standard = || cells.iter().any(|cell| ["データセット_タイトル", "データ名称"].iter().any(|name| fold(name) == fold(cell)));
+    columns.contains(&C::Title) && (columns.len() >= HEADER_COLUMNS_MIN || is_standard())
 }
 
 /// Why a row cannot belong to a header of so many columns.
@@ -900,7 +901,7 @@ mod tests {
 
     #[test]
     fn a_file_without_the_columns_is_refused() {
-        for text in ["", "a,b,c\n1,2,3\n", "日付,人数\n2024-01-01,3\n"] {
+        for text in ["", "a,b,c\n1,2,3\n", "日付,人数\n2024-01-01,3\n", "title,x\n1,2\n"] {
             use std::io::Write;
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(text.as_bytes()).unwrap();

@@ -5,15 +5,15 @@
 //! `package_search` for all datasets of the page; files that are not public are listed, too; the address of a linked file is in
 //! `originai_url`. Numbers as ids differ between a site and its copy, UUIDs do not.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use minato_catalog::{HarvestSourceDraft, Vocabulary};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::ckan::{Dialect, Refusal, Site};
+use crate::ckan::{Dialect, Refusal, Site, is_uuid};
 use crate::client::Client;
-use crate::json::{Fields, JsonError, array, object, or, text};
+use crate::json::{Fields, array, object, or, text};
 use crate::listing::{End, Run, Stop};
 
 const SHIRASAGI: Dialect = Dialect {
@@ -22,7 +22,7 @@ const SHIRASAGI: Dialect = Dialect {
     search: &[("q", "")],
     filters: false,
     naive_is_utc: false,
-    is_elsewhere: JsonError::is_elsewhere,
+    lists_whole: false,
     shows_by_path: false,
     listed_id: |entry| is_uuid(entry).then(|| entry.to_owned()),
     in_ckan_words,
@@ -43,11 +43,9 @@ pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabular
 
 /// Reads what `package_list` names: by the search, which takes a request for a hundred, then one by one what that did not bring.
 async fn read_listed(site: &Site<'_>, path: &str, names: Vec<String>, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
-    let mut seen = HashSet::new();
-    let names: Vec<String> = names.into_iter().filter(|name| seen.insert(name.clone())).collect();
     // A search that finds another number searches for something.
-    if matches!(site.search_page(path, 0, 1).await, Ok((count, _)) if count == names.len() as u64)
-        && let Err(Refusal::Stop(Stop::Closed)) = site.search(path, vocabulary, run).await
+    if matches!(site.search_page(path, None, 0, 1).await, Ok((Some(count), _)) if count == names.len() as u64)
+        && let Err(Refusal::Stop(Stop::Closed)) = site.pages(path, None, true, vocabulary, run).await
     {
         return Err(Stop::Closed);
     }
@@ -129,9 +127,4 @@ fn resource_in_ckan_words(resource: &Fields, licences: &BTreeMap<String, String>
         "created": text(resource, "created"),
         "last_modified": or(text(resource, "updated"), || text(resource, "last_modified")),
     })
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }

@@ -1,21 +1,31 @@
-//! Where the engine keeps its files: as its own directory does, without waiting for the disk.
+//! Where the engine keeps its files: as its own directory does, without waiting for the disk and without mapping stored texts.
 //!
 //! The engine syncs each file of a commit, two dozen times, so that a commit outlives a power cut. This index need not: the database is
 //! the truth, what a killed process wrote is safe with the operating system, and after a power cut the checksums, compared at every
 //! open, tell a damaged index, which is then built again. A writer waits for the index, so this wait is worth avoiding.
+//!
+//! Mapped pages count as memory of this process for as long as the system likes. What queries jump about in is worth that; stored texts
+//! are not: a search shows twenty of them, but the words for suggestions are read from all, and a quarter of the index would stay.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, FileSlice, Lock, MmapDirectory, TerminatingWrite, WatchCallback, WatchHandle,
-    WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, FileSlice, Lock, MmapDirectory, OwnedBytes, TerminatingWrite, WatchCallback,
+    WatchHandle, WritePtr,
 };
 
-/// A directory whose writes are handed to the operating system and not awaited.
+/// The engine's name for files of stored texts.
+const STORED_TEXTS: &str = "store";
+/// Longer reads are those of a merge, which takes a file whole.
+const READ_MAX: usize = 4 << 20;
+
+/// A directory whose writes are handed to the operating system and not awaited, and whose stored texts are read and not mapped.
 #[derive(Debug, Clone)]
 pub(crate) struct UnsyncedDirectory {
     inner: MmapDirectory,
@@ -25,6 +35,35 @@ pub(crate) struct UnsyncedDirectory {
 impl UnsyncedDirectory {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenDirectoryError> {
         Ok(UnsyncedDirectory { inner: MmapDirectory::open(path)?, path: path.to_owned() })
+    }
+}
+
+/// A file of stored texts. It may be removed while it is open.
+#[derive(Debug)]
+struct StoredTexts {
+    file: FileSlice,
+    path: PathBuf,
+    directory: MmapDirectory,
+}
+
+impl HasLen for StoredTexts {
+    fn len(&self) -> usize {
+        self.file.len()
+    }
+}
+
+impl FileHandle for StoredTexts {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        if range.is_empty() {
+            return Ok(OwnedBytes::empty());
+        }
+        if range.len() > READ_MAX
+            && let Ok(mapped) = self.directory.open_read(&self.path)
+        {
+            // Mapped for as long as the bytes are held.
+            return mapped.read_bytes_slice(range);
+        }
+        self.file.read_bytes_slice(range)
     }
 }
 
@@ -48,11 +87,18 @@ impl TerminatingWrite for UnsyncedFile {
 
 impl Directory for UnsyncedDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.inner.get_file_handle(path)
+        if path.extension().is_none_or(|extension| extension != STORED_TEXTS) {
+            return self.inner.get_file_handle(path);
+        }
+        let file = FileSlice::open(&self.path.join(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+        })?;
+        Ok(Arc::new(StoredTexts { file, path: path.to_owned(), directory: self.inner.clone() }))
     }
 
     fn open_read(&self, path: &Path) -> Result<FileSlice, OpenReadError> {
-        self.inner.open_read(path)
+        Ok(FileSlice::new(self.get_file_handle(path)?))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

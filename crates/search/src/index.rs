@@ -18,7 +18,9 @@ use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term};
+use tantivy::{
+    DocId, DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term,
+};
 use uuid::Uuid;
 
 use crate::analysis::{ANALYZER_VERSION, tokenizers};
@@ -55,7 +57,7 @@ pub struct Settings {
     pub vocabulary_delay: Duration,
     /// How long to wait for another process to let go of the directory. Default 3 s.
     pub lock_wait: Duration,
-    /// Blocks of stored texts kept unpacked, 16 KB each. Default 64.
+    /// Blocks of stored texts kept unpacked of each segment, 32 KB each. Default 64.
     pub stored_blocks_cached: usize,
 }
 
@@ -118,6 +120,8 @@ pub(crate) struct Inner {
     /// Words of datasets that were withdrawn or hidden since the vocabulary that is being built was begun.
     forgotten: Mutex<Vec<Vec<Box<str>>>>,
     changed: Sender<()>,
+    /// Held while a vocabulary is built: two at once would take twice the memory and bring nothing.
+    refreshing: Mutex<()>,
     /// Counts the changes of vocabulary and synonyms.
     words_version: AtomicU64,
 }
@@ -191,6 +195,7 @@ impl Index {
             pending: Mutex::new(None),
             forgotten: Mutex::default(),
             changed,
+            refreshing: Mutex::new(()),
             words_version: AtomicU64::new(0),
         });
         let watched = Arc::downgrade(&inner);
@@ -376,15 +381,18 @@ impl Inner {
     }
 
     fn refresh_vocabulary(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.refreshing.lock();
         let view = {
             let mut forgotten = self.forgotten.lock();
             forgotten.clear();
             self.view()
         };
         let mut builder = Builder::new(usize::try_from(view.searcher.num_docs()).unwrap_or(usize::MAX));
-        for (ordinal, reader) in view.searcher.segment_readers().iter().enumerate() {
+        for (reader, columns) in view.searcher.segment_readers().iter().zip(view.segments.iter()) {
+            // In order, each block once: not through the blocks that searches keep.
+            let texts = reader.get_store_reader(1)?;
             for doc in reader.doc_ids_alive() {
-                self.with_source(&view, tantivy::DocAddress::new(ordinal as u32, doc), |source| builder.add(source))?;
+                self.with_stored(columns, doc, &texts.get(doc)?, |source| builder.add(source));
             }
         }
         let vocabulary = builder.build();
@@ -401,9 +409,12 @@ impl Inner {
 
     /// Calls back with what the vocabulary needs of a dataset.
     fn with_source(&self, view: &View, address: tantivy::DocAddress, call: impl FnOnce(&Source<'_>)) -> Result<(), Error> {
-        let (segment, doc) = (address.segment_ord as usize, address.doc_id);
-        let columns = &view.segments[segment];
         let stored: TantivyDocument = view.searcher.doc(address)?;
+        self.with_stored(&view.segments[address.segment_ord as usize], address.doc_id, &stored, call);
+        Ok(())
+    }
+
+    fn with_stored(&self, columns: &SegmentColumns, doc: DocId, stored: &TantivyDocument, call: impl FnOnce(&Source<'_>)) {
         let text = |field| stored.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
         let slugs = columns.names(Facet::Organization, doc, &self.values.of(Facet::Organization).read());
         call(&Source {
@@ -415,7 +426,6 @@ impl Inner {
             files: text(self.fields.stored_files),
             open: columns.is_open(doc),
         });
-        Ok(())
     }
 
     /// The words of those of the datasets that the public sees.

@@ -599,7 +599,7 @@ impl Planner<'_> {
         found
     }
 
-    /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all: from level `units + 1` on.
+    /// Tiers 2 and 3: at least `least` of the units anywhere; the more the higher, tier 1 above all: on level `units + 1`.
     pub(crate) fn some_units(&self, all_terms: Box<dyn Query>, units: &[(QueryTerm, Arc<Prepared>)], least: usize) -> Box<dyn Query> {
         let height = units.len() as f32 + 1.0;
         let cap = (LEVEL - 1.0) / (height + 1.0);
@@ -611,8 +611,9 @@ impl Planner<'_> {
             })
             .collect();
         let some = BooleanQuery::with_minimum_required_clauses(clauses, least.max(1));
-        let first = LevelQuery { inner: all_terms, levels: height, cap };
-        Box::new(BooleanQuery::new(vec![(Occur::Should, Box::new(some)), (Occur::Should, Box::new(first))]))
+        // What has every term keeps its order: were the units added, a description that has them all would go before a title with a synonym.
+        let first = LevelQuery { inner: all_terms, levels: height, cap: LEVEL - 1.0 };
+        dismax(vec![Box::new(some), Box::new(first)], 0.0)
     }
 
     /// The last resort: terms as parts of words, such as the 川 of 河川. A word that is one in itself stays one: 京都 never finds 東京都.

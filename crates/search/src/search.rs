@@ -13,7 +13,7 @@ use crate::condition::{all_but, facet_value, filter_queries, scope_query, unscor
 use crate::fq::{self, Expr};
 use crate::highlight::Needles;
 use crate::index::{Inner, View};
-use crate::normalize::{fold, fold_kana};
+use crate::normalize::{fold, fold_kana, is_kana, is_kanji, is_katakana};
 use crate::plan::{Alternative, Planner, QueryTerm, Terms, read_query, split_words};
 use crate::postings::Prepared;
 use crate::{
@@ -393,8 +393,8 @@ impl<'a> Search<'a> {
         let (vocabulary, scope) = (self.planner.vocabulary, self.planner.scope);
         let words = split_words(&term.text);
         let strange: Vec<&String> = words.iter().filter(|word| !vocabulary.knows(&fold(word), scope)).collect();
-        // Known words side by side are no typo, unless together they sound like something that exists.
-        let by_sound = strange.is_empty();
+        // Known words side by side are no typo, unless together they sound like something that exists. Hiragana is no words.
+        let by_sound = strange.is_empty() && !is_in_hiragana(&term.text);
         let whole = vocabulary.correct(&term.text, scope, by_sound, CANDIDATES_MAX);
         if !whole.is_empty() || words.len() < 2 {
             return whole;
@@ -483,6 +483,11 @@ impl<'a> Search<'a> {
             _ => format!("k{code}-{:x}-{:x}", last.key, last.id),
         }
     }
+}
+
+/// Whether a word is typed as it is spoken, to the last kana or nearly so (としょかn).
+fn is_in_hiragana(text: &str) -> bool {
+    text.chars().any(|c| is_kana(c) && !is_katakana(c)) && !text.chars().any(is_kanji)
 }
 
 fn sort_code(sort: Sort) -> String {

@@ -32,6 +32,9 @@ const KEYS_SCANNED_MAX: usize = 20_000;
 const NEAR_READING_CHARS: usize = 6;
 const NEAR_READING_END: usize = 3;
 
+/// Readings from this length on may be typed with a slip.
+const SLIP_READING_CHARS: usize = 4;
+
 /// Begins keys of what only sounds alike.
 const ALIKE: char = '\u{1}';
 
@@ -597,10 +600,17 @@ impl Vocabulary {
             for entry in self.with_key(&latin) {
                 offer(5, entry);
             }
-            if let Some(kana) = kana_of_romaji(&folded) {
-                let reading = fold_reading(&kana);
-                for entry in self.with_reading(&reading) {
-                    offer(5, entry);
+        }
+        if let Some(spoken) = spoken(&folded) {
+            let reading = fold_reading(&spoken);
+            for entry in self.with_reading(&reading) {
+                offer(5, entry);
+            }
+            if !by_sound && reading.chars().count() >= SLIP_READING_CHARS {
+                // Katakana words mostly stand for themselves; what is near to them as it is written comes first.
+                let class = if normalized.chars().all(is_katakana) { 1 } else { 2 };
+                for entry in self.one_slip_from(&reading) {
+                    offer(class, entry);
                 }
             }
         }
@@ -630,6 +640,19 @@ impl Vocabulary {
         let mut seen = HashSet::new();
         offers.retain(|(_, _, text)| seen.insert(*text));
         offers.into_iter().take(limit).map(|(_, _, text)| text.to_owned()).collect()
+    }
+
+    /// Entries whose reading has one kana more, less or other, or two of them swapped.
+    fn one_slip_from<'a, 'b>(&'a self, reading: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
+        let wanted = mask(reading);
+        self.readings
+            .from("")
+            .filter(move |(key, _)| {
+                key.len().abs_diff(reading.len()) <= 'ン'.len_utf8()
+                    && (mask(key) ^ wanted).count_ones() <= 2
+                    && distance(key, reading, 1) == 1
+            })
+            .filter_map(|(_, number)| self.entries.get(number))
     }
 
     fn with_key<'a, 'b>(&'a self, key: &'b str) -> impl Iterator<Item = &'a Entry> + use<'a, 'b> {
@@ -694,6 +717,24 @@ impl Vocabulary {
             })
             .collect()
     }
+}
+
+/// What a folded term says when it is typed as it is spoken, in katakana: kana, romaji, or what an input method left between the two
+/// (トショカn).
+fn spoken(folded: &str) -> Option<String> {
+    let mut kana = String::new();
+    let mut rest = folded;
+    while let Some(first) = rest.chars().next() {
+        let of_one_kind = |c: char| if is_kana(first) { is_kana(c) } else { c.is_ascii_alphabetic() };
+        let end = rest.find(|c| !of_one_kind(c)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        match is_kana(first) {
+            true => kana.push_str(run),
+            false => kana.push_str(&kana_of_romaji(run)?),
+        }
+        rest = after;
+    }
+    Some(kana)
 }
 
 /// How much a kind says: words are least, and normalized; titles, keywords and organizations stand as published.
@@ -791,6 +832,28 @@ mod tests {
         }
         assert_eq!(vocabulary.correct("ハザードナップ", &Scope::Public, true, 1), Vec::<String>::new());
         assert_eq!(vocabulary.correct("図書館", &Scope::Public, false, 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn slips_in_what_is_typed_as_it_is_spoken_are_corrected() {
+        let vocabulary = vocabulary(&[("指定避難所", true), ("図書館", true), ("コミュニティバス", true)]);
+        let correct = |typed: &str| vocabulary.correct(typed, &Scope::Public, false, 1);
+        for (typed, meant) in [
+            ("ひなじょ", "避難所"),
+            ("ひなんんじょ", "避難所"),
+            ("ひんなじょ", "避難所"),
+            ("ひなんじゅ", "避難所"),
+            ("hinajo", "避難所"),
+            ("としょかn", "図書館"),
+            ("とsyoかん", "図書館"),
+            ("コミニティバス", "コミュニティバス"),
+        ] {
+            assert_eq!(correct(typed).first().map(|text| fold(text)), Some(fold(meant)), "{typed}");
+        }
+        for typed in ["ひな", "ひなん", "さくらまつり", "hinq", "としょかx"] {
+            assert_eq!(correct(typed), Vec::<String>::new(), "{typed}");
+        }
+        assert_eq!(vocabulary.correct("ひなじょ", &Scope::Public, true, 1), Vec::<String>::new());
     }
 
     #[test]

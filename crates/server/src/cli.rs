@@ -1,5 +1,6 @@
 //! The command line. Messages are Japanese where `LANG` or `LC_ALL` says so, else English; what other programs read (tokens, JSON) is plain.
 
+mod harvest;
 mod import;
 
 use std::io::IsTerminal;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use minato_app::catalog::{HarvestStatus, RecordState, Role, Text, TokenScope, User, UserDraft, Viewer, parse_moment};
+use minato_app::catalog::{RecordState, Role, Text, TokenScope, User, UserDraft, parse_moment};
 use minato_app::{App, AppSettings, CheckState, Context, Error, TransferCounts};
 
 use crate::config::Config;
@@ -58,7 +59,7 @@ enum Command {
     Reindex,
     /// Harvest other portals.
     #[command(subcommand)]
-    Harvest(HarvestCommand),
+    Harvest(harvest::HarvestCommand),
     /// Manage users.
     #[command(subcommand)]
     User(UserCommand),
@@ -71,6 +72,14 @@ enum Command {
     Export {
         /// A new or empty directory.
         directory: PathBuf,
+    },
+    /// Statistics: count again, add up anew, close months, import reports.
+    #[command(subcommand)]
+    Statistics(StatisticsCommand),
+    /// Count a sample that `minato statistics export-sample` wrote again, by the rules of this program.
+    Recount {
+        /// The sample.
+        file: PathBuf,
     },
     /// Check database, index and files.
     Doctor {
@@ -87,16 +96,43 @@ enum Command {
 }
 
 #[derive(Subcommand)]
-enum HarvestCommand {
-    /// List the sources with their latest runs.
-    List,
-    /// Run a source now and wait for the end.
-    Run {
-        /// Slug or id of the source.
-        source: String,
-        /// Print the run as JSON.
+enum StatisticsCommand {
+    /// Count days again from their single downloads, which are kept for 48 hours; without days, add all settled days up anew.
+    Rebuild {
+        /// First day, for example 2026-11-24.
+        #[arg(long, requires = "to")]
+        from: Option<chrono::NaiveDate>,
+        /// Last day.
+        #[arg(long, requires = "from")]
+        to: Option<chrono::NaiveDate>,
+    },
+    /// Print the single downloads of a day, anonymous, for counting them again.
+    ExportSample {
+        /// The day: today or yesterday.
         #[arg(long)]
-        json: bool,
+        day: chrono::NaiveDate,
+    },
+    /// Freeze the figures of a month that is over.
+    Close {
+        /// The month, for example 2026-10.
+        month: String,
+    },
+    /// Take in what other sites report: CSV or XLSX with the columns 月 and 件数, and 報告元, 組織, 備考.
+    ImportReports {
+        /// The file.
+        file: PathBuf,
+        /// The source of rows that name none.
+        #[arg(long)]
+        source: Option<String>,
+        /// Replace figures that differ.
+        #[arg(long)]
+        replace: bool,
+        /// Why closed months are restated.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Say what would happen and change nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -194,11 +230,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { .. } | Command::Openapi => {}
         Command::Migrate => migrate(settings)?,
         Command::Reindex => reindex(settings)?,
-        Command::Harvest(command) => return harvest(&beside(settings)?, command),
+        Command::Harvest(command) => return harvest::run(&beside(settings)?, command),
         Command::User(command) => user(&beside(settings)?, command)?,
         Command::Token(command) => token(&beside(settings)?, command)?,
         Command::Import(arguments) => return import::run(settings, arguments),
         Command::Export { directory } => export(&beside(settings)?, &directory)?,
+        Command::Statistics(command) => statistics(&beside(settings)?, command)?,
+        Command::Recount { file } => return recount(&file),
         Command::Doctor { thorough, fix } => return doctor(settings, thorough, fix),
     }
     Ok(ExitCode::SUCCESS)
@@ -213,14 +251,14 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let settings = config.app()?;
     let data = settings.data_dir.clone();
     let app = App::open(settings).map_err(|error| anyhow::anyhow!("{}", full(&error)))?;
-    let worker = config.harvest.worker;
+    let (worker, mail) = (config.harvest.worker, config.mail);
     let mut server = config.server;
     actix_web::rt::System::new().block_on(async move {
         let requested = server.base_url.clone();
         if server.base_url.is_none() && server.listen.port() != 0 {
             server.base_url = Some(server.base_url());
         }
-        crate::server::serve(app, server, worker, |address| {
+        crate::server::serve(app, server, worker, mail, |address| {
             let url = requested.unwrap_or_else(|| format!("http://{address}"));
             tracing::info!(%url, data = %data.display(), "serving");
             eprintln!("{} {url}", say("みなとを公開しました:", "Minato is serving at"));
@@ -255,51 +293,67 @@ fn reindex(settings: AppSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn harvest(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
+fn statistics(app: &App, command: StatisticsCommand) -> anyhow::Result<()> {
+    let context = Context::system("cli");
     match command {
-        HarvestCommand::List => {
-            for status in app.source_statuses(&Viewer::system("cli"))? {
-                let last = status
-                    .last_run
-                    .map_or_else(|| "-".to_owned(), |run| format!("{} {}", run.status.as_str(), run.created.format("%Y-%m-%d %H:%M")));
-                let draft = &status.source.draft;
-                println!("{}\t{}\t{}\t{}\t{last}", draft.slug, draft.kind.as_str(), draft.url, status.records);
-            }
-            Ok(ExitCode::SUCCESS)
+        StatisticsCommand::Rebuild { from: Some(from), to: Some(to) } => {
+            app.rebuild_statistics(from, to)?;
+            println!("{}", say(&format!("{from} から {to} までを数え直しました。"), &format!("counted {from} to {to} again")));
         }
-        HarvestCommand::Run { source, json } => {
-            let bar = spinner();
-            let run = app.harvest(&Context::system("cli"), &source, |progress| {
-                let c = progress.counts;
-                bar.set_message(format!("+{} ~{} ={} !{}", c.added, c.updated, c.unchanged, c.failed));
-                bar.tick();
-            })?;
-            bar.finish_and_clear();
-            if json {
-                println!("{}", serde_json::to_string(&run)?);
-            } else {
-                let c = run.counts;
-                println!(
-                    "{}: {}",
-                    run.status.as_str(),
-                    say(
-                        &format!(
-                            "追加 {} 更新 {} 変更なし {} 保留 {} 取り下げ {} 失敗 {}",
-                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
-                        ),
-                        &format!(
-                            "added {} updated {} unchanged {} suspect {} archived {} failed {}",
-                            c.added, c.updated, c.unchanged, c.suspect, c.archived, c.failed
-                        ),
-                    )
-                );
-                if let Some(message) = &run.message {
-                    println!("{}", pick(message));
-                }
+        StatisticsCommand::Rebuild { .. } => {
+            app.rebuild_rollup()?;
+            println!("{}", say("月と年度の数を集計し直しました。", "months and fiscal years added up anew"));
+        }
+        StatisticsCommand::ExportSample { day } => print!("{}", app.export_sample(day)?),
+        StatisticsCommand::Close { month } => {
+            let figures = app.close_month(&context, &month)?;
+            let total = figures.total;
+            println!("{}", say(&format!("{month} を {total} 件で確定しました。"), &format!("{month} closed with {total} downloads")));
+        }
+        StatisticsCommand::ImportReports { file, source, replace, reason, dry_run } => {
+            let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let rows = minato_app::read_report_file(&bytes, &name)?;
+            let import = minato_app::ReportImport { rows, source, replace, reason, way: "cli" };
+            for row in app.import_reports(&Context { dry_run, ..context }, &import)? {
+                println!("{}\t{}\t{}\t{}\t{}", row.number, row.month, row.source, row.total, row.outcome());
             }
-            Ok(if run.status == HarvestStatus::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }
+    app.stop();
+    Ok(())
+}
+
+fn recount(file: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let found = minato_app::recount(&text)?;
+    let [counted, now] = found.versions;
+    println!("{} {}", say("日付", "day"), found.day);
+    println!("{} {counted}, {} {now}", say("数え方の版", "method"), say("このプログラム", "this program"));
+    let line = |ja: &str, en: &str, published: i64, recounted: i64| {
+        let mark = if published == recounted { "OK" } else { "NG" };
+        println!("{mark} {}\t{published}\t{recounted}", say(ja, en));
+    };
+    let (a, b) = (found.published, found.recounted);
+    println!("   {}", say("項目\t公表値\t再計算", "figure\tpublished\trecounted"));
+    line("人", "people", a.human, b.human);
+    line("プログラム", "programs", a.machine, b.machine);
+    line("AI エージェント", "AI agents", a.ai_agent, b.ai_agent);
+    line("合計", "total", a.total, b.total);
+    line("利用者数（ファイル別）", "unique by file", a.unique_files, b.unique_files);
+    line("利用者数（データセット別）", "unique by dataset", a.unique_datasets, b.unique_datasets);
+    line("二重クリック", "double clicks", a.double_clicks, b.double_clicks);
+    line("閲覧", "views", a.views, b.views);
+    for (rule, count) in &found.reclassified {
+        println!(
+            "{}",
+            say(
+                &format!("規則「{rule}」の {count} 件は、このプログラムでは別の区分です。"),
+                &format!("{count} by rule `{rule}` are of another class in this program")
+            )
+        );
+    }
+    Ok(if a == b { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn user(app: &App, command: UserCommand) -> anyhow::Result<()> {

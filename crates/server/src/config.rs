@@ -22,6 +22,37 @@ pub struct Config {
     pub harvest: HarvestSettings,
     /// Table `[storage]`.
     pub storage: StorageSettings,
+    /// Table `[mail]`.
+    pub mail: MailSettings,
+}
+
+/// How mail is sent. Without `smtp` none is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSettings {
+    /// Server, `mail.example.jp` or `mail.example.jp:587`. Default: none, no mail.
+    pub smtp: Option<String>,
+    /// `tls` from the beginning (default), `starttls`, or `none` for a server on this machine.
+    pub tls: MailTls,
+    /// Name to sign in with.
+    pub user: Option<String>,
+    /// Password to sign in with.
+    pub password: Option<String>,
+    /// Sender, `みなと <opendata@example.jp>`.
+    pub from: Option<String>,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// TLS from the beginning, or none at all.
+    #[default]
+    Tls,
+    /// TLS begun within the connection, or none at all.
+    Starttls,
+    /// Nothing. For a server on this machine.
+    None,
 }
 
 /// How the server serves.
@@ -120,7 +151,7 @@ impl Config {
         let environment = Env::prefixed("MINATO_").filter(|key| known(key.as_str())).map(|key| {
             let key = key.as_str().to_ascii_lowercase();
             match key.split_once('_') {
-                Some((table @ ("server" | "harvest" | "storage"), setting)) => format!("{table}.{setting}").into(),
+                Some((table @ ("server" | "harvest" | "storage" | "mail"), setting)) => format!("{table}.{setting}").into(),
                 _ => key.into(),
             }
         });
@@ -148,7 +179,8 @@ impl Config {
 /// Variables of the tests and of the shell may begin with MINATO_ too; only settings are read, and a misspelt one in a known table is an error.
 fn known(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    matches!(key.as_str(), "data" | "database_url") || ["server_", "harvest_", "storage_"].iter().any(|table| key.starts_with(table))
+    matches!(key.as_str(), "data" | "database_url")
+        || ["server_", "harvest_", "storage_", "mail_"].iter().any(|table| key.starts_with(table))
 }
 
 fn list_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -13,7 +13,7 @@ use minato_app::catalog::{Channel, FieldError, FileVersion, Text, Viewer};
 use minato_app::{App, Error, FileRequest, FoundDistribution};
 
 use crate::api::only_get;
-use crate::http::{Asker, Problem, Shared, client_address, if_none_match, purpose};
+use crate::http::{Asker, Problem, Shared, client_address, if_none_match, purpose, referrer};
 
 /// Files up to this size are kept in memory after the first download.
 const KEPT_BYTES_MAX: u64 = 1024 * 1024;
@@ -294,6 +294,7 @@ async fn count(
         user_agent: text("user-agent"),
         purpose: purpose(request.headers()),
         address: client_address(request, &state.settings),
+        referrer: referrer(request, &state.settings),
     };
     Ok(state.app.count_download(viewer, found, &facts).await?)
 }

@@ -367,6 +367,14 @@ pub fn purpose(headers: &HeaderMap) -> Option<&str> {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].into_iter().find_map(text)
 }
 
+/// Domain of the other site whose page led here; empty when unknown.
+pub fn referrer(request: &HttpRequest, settings: &ServerSettings) -> String {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let base = settings.base_url();
+    let public = base.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    minato_app::counter::referrer_domain(text(header::REFERER), &[text(header::HOST).unwrap_or_default(), public])
+}
+
 /// Whether an address is one of this site: of its public address, or of the host that the request was sent to.
 pub fn is_own_address(request: &HttpRequest, settings: &ServerSettings, address: &url::Url) -> bool {
     if url::Url::parse(&settings.base_url()).is_ok_and(|own| own.origin() == address.origin()) {
@@ -412,6 +420,25 @@ pub struct ProblemDetails {
     /// Each mistake with its field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What is known of a withdrawn dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// What is known of a withdrawn dataset.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Withdrawn {
+    /// Its id.
+    pub id: uuid::Uuid,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its title.
+    pub title: String,
+    /// Name of the organization that published it.
+    pub publisher: String,
+    /// When it was withdrawn.
+    pub at: chrono::DateTime<chrono::Utc>,
 }
 
 impl Problem {
@@ -425,6 +452,7 @@ impl Problem {
             detail: text.ja,
             detail_en: text.en,
             errors,
+            withdrawn: None,
         };
         Problem { status, details: Box::new(details) }
     }
@@ -585,12 +613,19 @@ impl From<Error> for Problem {
             tracing::error!(error = %chain, "request failed");
         }
         let (status, kind, text) = (status_of(&error), error.kind(), error.text());
+        let mut withdrawn = None;
         let errors = match error {
             Error::Invalid(errors) => errors,
             Error::Conflict(error) => vec![error],
+            Error::Gone { id, slug, title, publisher, at } => {
+                withdrawn = Some(Withdrawn { id, slug, title, publisher, at });
+                Vec::new()
+            }
             _ => Vec::new(),
         };
-        Problem::new(status, kind, text, errors)
+        let mut problem = Problem::new(status, kind, text, errors);
+        problem.details.withdrawn = withdrawn;
+        problem
     }
 }
 

@@ -16,7 +16,7 @@ use minato_app::App;
 use minato_app::catalog::Text;
 
 use crate::api::only_get;
-use crate::config::ServerSettings;
+use crate::config::{MailSettings, ServerSettings};
 use crate::http::{AnswerCache, Problem, State};
 use crate::listen::AsciiFirstLine;
 
@@ -48,6 +48,7 @@ pub async fn serve(
     app: App,
     settings: ServerSettings,
     work_on_harvests: bool,
+    mail: MailSettings,
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
@@ -102,6 +103,13 @@ pub async fn serve(
     if work_on_harvests {
         let (app, stop) = (app.clone(), stop.clone());
         std::thread::Builder::new().name("links".to_owned()).spawn(move || app.work_on_links(&stop))?;
+    }
+    let house = app.clone();
+    let stop_house = stop.clone();
+    std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || house.work_on_housekeeping(&stop_house))?;
+    if mail.smtp.is_some() {
+        let (app, stop, base_url) = (app.clone(), stop.clone(), settings.base_url());
+        std::thread::Builder::new().name("mail".to_owned()).spawn(move || crate::mail::work(&app, &mail, &base_url, &stop))?;
     }
     listening(address);
     running.await?;
@@ -199,7 +207,9 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel();
         // Serves until the process of the tests ends.
         std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(serve(app, settings, false, move |address| sender.send(address).unwrap())).unwrap();
+            actix_web::rt::System::new()
+                .block_on(serve(app, settings, false, MailSettings::default(), move |address| sender.send(address).unwrap()))
+                .unwrap();
         });
         (dir, receiver.recv().unwrap(), secret, distribution)
     }

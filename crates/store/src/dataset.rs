@@ -189,6 +189,17 @@ pub fn count_by_theme(conn: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
         .load(conn)?)
 }
 
+/// The themes of every dataset that has any, withdrawn ones included.
+pub fn themes_of_all(conn: &mut AnyConnection) -> Result<std::collections::HashMap<Uuid, Vec<String>>> {
+    let rows: Vec<(String, String)> =
+        dataset_theme::table.order(dataset_theme::theme).select((dataset_theme::dataset_id, dataset_theme::theme)).load(conn)?;
+    let mut themes: std::collections::HashMap<Uuid, Vec<String>> = std::collections::HashMap::new();
+    for (id, theme) in rows {
+        themes.entry(crate::record::parse_id(&id)?).or_default().push(theme);
+    }
+    Ok(themes)
+}
+
 /// Keywords on published, public datasets with the number of datasets, in the order of the words.
 pub fn count_by_keyword(conn: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
     Ok(dataset::table

@@ -17,10 +17,11 @@ pub(crate) const COUNT_LOCK: i64 = 0x6d69_6e63;
 /// Key of the advisory lock that the logs of searches hold on PostgreSQL ("mins").
 pub(crate) const TALLY_LOCK: i64 = 0x6d69_6e73;
 
-/// Settings of an SQLite connection: durable over a crash of the process, and patient with other processes.
+/// Settings of an SQLite connection: durable over a crash of the process, patient with other processes, and nothing that was deleted is left
+/// in the file.
 pub(crate) fn prepare_sqlite(conn: &mut SqliteConnection) -> Result<()> {
     // The time-out first: switching to WAL takes a lock.
-    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -1000;")
+    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -1000;")
         .map_err(|error| Error::Connect(error.to_string()))
 }
 

@@ -357,6 +357,12 @@ diesel::table! {
         visitor -> Text,
         click -> Text,
         method_version -> BigInt,
+        first_at -> Timestamp,
+        clicks -> BigInt,
+        click_before -> Nullable<Text>,
+        referrer -> Text,
+        format -> Text,
+        agent_rule -> Text,
     }
 }
 
@@ -369,15 +375,190 @@ diesel::table! {
         class -> Text,
         channel -> Text,
         total -> BigInt,
+        unique_files -> BigInt,
+        unique_datasets -> BigInt,
+        format -> Text,
     }
 }
 
 diesel::table! {
-    download_reported (month, source) {
+    download_period (period, organization_id, class, channel) {
+        period -> Text,
+        organization_id -> Text,
+        class -> Text,
+        channel -> Text,
+        total -> BigInt,
+        unique_files -> BigInt,
+        unique_datasets -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_dataset (period, dataset_id, organization_id, class, channel) {
+        period -> Text,
+        dataset_id -> Text,
+        organization_id -> Text,
+        class -> Text,
+        channel -> Text,
+        total -> BigInt,
+        unique_files -> BigInt,
+        unique_datasets -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_format (period, format) {
+        period -> Text,
+        format -> Text,
+        total -> BigInt,
+        unique_files -> BigInt,
+        unique_datasets -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_file (distribution_id, dataset_id) {
+        distribution_id -> Text,
+        dataset_id -> Text,
+        total -> BigInt,
+        unique_files -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_referrer (month, referrer) {
+        month -> Text,
+        referrer -> Text,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    investigation_day (day, dataset_id, organization_id, class, channel) {
+        day -> Text,
+        dataset_id -> Text,
+        organization_id -> Text,
+        class -> Text,
+        channel -> Text,
+        total -> BigInt,
+        unique_datasets -> BigInt,
+    }
+}
+
+diesel::table! {
+    excluded_day (day, kind, reason) {
+        day -> Text,
+        kind -> Text,
+        reason -> Text,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    counting_method (version) {
+        version -> BigInt,
+        first_day -> Text,
+        fingerprint -> Text,
+    }
+}
+
+diesel::table! {
+    report_source (id) {
+        id -> Text,
+        kind -> Text,
+        title -> Text,
+        title_en -> Text,
+    }
+}
+
+diesel::table! {
+    report_figure (month, source, organization_id) {
         month -> Text,
         source -> Text,
+        organization_id -> Text,
         total -> BigInt,
+        note -> Text,
         actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    report_log (id) {
+        id -> Text,
+        month -> Text,
+        source -> Text,
+        organization_id -> Text,
+        before -> Nullable<BigInt>,
+        after -> BigInt,
+        way -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    indicator (id) {
+        id -> Text,
+        position -> BigInt,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_scope (id) {
+        id -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    indicator_value (indicator, month) {
+        indicator -> Text,
+        month -> Text,
+        value -> Double,
+        note -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    month_close (month) {
+        month -> Text,
+        figures -> Text,
+        method_version -> BigInt,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    restatement (id) {
+        id -> Text,
+        month -> Text,
+        reason -> Text,
+        before -> Text,
+        after -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    mail_subscription (organization_id) {
+        organization_id -> Text,
+        address -> Text,
+        actor -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    mail_sent (organization_id, month) {
+        organization_id -> Text,
+        month -> Text,
+        state -> Text,
         at -> Timestamp,
     }
 }

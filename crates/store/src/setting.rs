@@ -25,3 +25,19 @@ pub fn remove_others(conn: &mut AnyConnection, prefix: &str, keep: &str) -> Resu
     diesel::delete(dsl::setting.filter(dsl::key.like(format!("{prefix}%"))).filter(dsl::key.ne(keep))).execute(conn)?;
     Ok(())
 }
+
+/// Destroys the values of the keys that start with `prefix`, except those of `keep`: each is overwritten before it is removed, so that what
+/// is left of it in the file of the database says nothing. Call inside a write transaction.
+pub fn destroy_others(conn: &mut AnyConnection, prefix: &str, keep: &[String]) -> Result<usize> {
+    let others = || dsl::setting.filter(dsl::key.like(format!("{prefix}%"))).filter(dsl::key.ne_all(keep.to_vec()));
+    let found: Vec<(String, String)> = others().select((dsl::key, dsl::value)).load(conn)?;
+    for (key, value) in &found {
+        diesel::update(dsl::setting.filter(dsl::key.eq(key))).set(dsl::value.eq("0".repeat(value.len()))).execute(conn)?;
+    }
+    Ok(diesel::delete(others()).execute(conn)?)
+}
+
+/// The keys that start with `prefix`.
+pub fn keys(conn: &mut AnyConnection, prefix: &str) -> Result<Vec<String>> {
+    Ok(dsl::setting.filter(dsl::key.like(format!("{prefix}%"))).order(dsl::key).select(dsl::key).load(conn)?)
+}

@@ -7,6 +7,7 @@ ALTER TABLE job ADD COLUMN cancel_requested BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE harvest_record ADD COLUMN draft TEXT;
 ALTER TABLE harvest_record ADD COLUMN fingerprint TEXT;
 CREATE INDEX harvest_record_fingerprint ON harvest_record (source_id, fingerprint);
+CREATE INDEX harvest_record_alternate ON harvest_record (source_id, alternate_id);
 CREATE INDEX harvest_record_run ON harvest_record (source_id, last_run_id);
 
 -- The record as it came, where it could not be taken over.

@@ -86,6 +86,9 @@ impl App {
                 (*draft, organization_id)
             }
         };
+        if context.dry_run {
+            return Ok(HarvestPreview { id: new_id(), done: false, records: Vec::new(), problems: Vec::new(), whole: false });
+        }
         let kept = Kept { source: Some(source), organization_id: Some(organization_id), ..Kept::default() };
         let progress = serde_json::to_string(&kept).map_err(Error::internal)?;
         let job = self.store().write::<_, Error>(|conn| {

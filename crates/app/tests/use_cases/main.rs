@@ -7,6 +7,7 @@ mod counting;
 mod dataset;
 mod harvest;
 mod harvest_policy;
+mod indicator;
 mod search_log;
 mod synonym_list;
 mod take_over;

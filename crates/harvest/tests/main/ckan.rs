@@ -298,3 +298,283 @@ async fn a_closed_receiver_ends_the_run() {
     assert!(matches!(listing, Listing::Incomplete { .. }));
     assert_eq!(stub.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn private_and_deleted_records_are_told_apart() {
+    use minato_catalog::Withdrawal;
+    let mut all = packages(6);
+    all[1]["private"] = json!(true);
+    all[2]["state"] = json!("deleted");
+    all[3]["state"] = json!("draft");
+    all[4]["private"] = json!("True");
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    let expected = [
+        ("id-0001", Withdrawal::Private),
+        ("id-0002", Withdrawal::Deleted),
+        ("id-0003", Withdrawal::Private),
+        ("id-0004", Withdrawal::Private),
+    ];
+    assert_eq!(outcome.withdrawn, expected.map(|(id, cause)| (id.to_owned(), cause)));
+    assert_eq!(outcome.listing, Listing::Complete { total: 6 });
+}
+
+#[tokio::test]
+async fn a_whole_list_stands_in_for_a_closed_search() {
+    for (refusal, limits) in [
+        (status(403), true),
+        (status(404), true),
+        (status(409), false),
+        (crate::stub::json(&json!({"success": false, "error": {"message": "Search error"}})), true),
+        (html(), false),
+    ] {
+        let described = format!("{refusal:?} {limits}");
+        let stub = portal(move |asked| match asked.path.as_str() {
+            "/api/3/action/current_package_list_with_resources" => {
+                let number = |name: &str| asked.parameter(name).unwrap().parse::<usize>().unwrap();
+                let all = packages(150);
+                let some: Vec<_> = if limits { all.into_iter().skip(number("offset")).take(number("limit")).collect() } else { all };
+                crate::stub::json(&json!({"success": true, "result": some}))
+            }
+            _ => refusal.clone(),
+        })
+        .await;
+        let outcome = harvest(Ckan, &stub, "/").await;
+        assert_eq!(outcome.listing, Listing::Complete { total: 150 }, "{described}");
+    }
+    // A list that repeats itself may hide the rest.
+    let stub = portal(|asked| match asked.path.as_str() {
+        "/api/3/action/current_package_list_with_resources" => crate::stub::json(&json!({"success": true, "result": packages(100)})),
+        _ => status(404),
+    })
+    .await;
+    assert!(harvest(Ckan, &stub, "/").await.incomplete().contains("repeats"));
+}
+
+#[tokio::test]
+async fn records_that_go_between_pages_cost_one_more_round() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    // Behind the first page a record goes, the others move up, and one is passed over.
+    let asked_before = AtomicUsize::new(0);
+    let stub = portal(move |asked| {
+        let mut all = packages(250);
+        if asked_before.fetch_add(1, Ordering::SeqCst) > 0 {
+            all.remove(3);
+        }
+        crate::stub::json(&page(asked, &all))
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.records.len(), 250, "the one that went was met before");
+    assert_eq!(outcome.listing, Listing::Complete { total: 250 });
+
+    // One comes: the last of a page is met again on the next.
+    let asked_before = AtomicUsize::new(0);
+    let stub = portal(move |asked| {
+        let mut all = packages(250);
+        if asked_before.fetch_add(1, Ordering::SeqCst) == 0 {
+            all.remove(3);
+        }
+        crate::stub::json(&page(asked, &all))
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!((outcome.records.len(), outcome.listing), (250, Listing::Complete { total: 250 }));
+}
+
+#[tokio::test]
+async fn a_portal_that_does_not_count_is_read_to_its_end() {
+    let uncounted = |asked: &Asked, all: &[Value]| {
+        let mut answer = page(asked, all);
+        answer["result"].as_object_mut().unwrap().remove("count");
+        crate::stub::json(&answer)
+    };
+    let stub = portal(move |asked| uncounted(asked, &packages(150))).await;
+    assert_eq!(harvest(Ckan, &stub, "/").await.listing, Listing::Complete { total: 150 });
+    let stub = portal(move |asked| uncounted(asked, &[])).await;
+    harvest(Ckan, &stub, "/").await.failed();
+}
+
+#[tokio::test]
+async fn shapes_that_vary_are_understood() {
+    let mut first = package(1);
+    first["id"] = json!(17);
+    first["resources"] =
+        json!({"1": {"id": 5, "url": "https://e.jp/b.csv", "size": "1,024", "format": "csv"}, "0": {"url": "https://e.jp/a.csv"}});
+    first["tags"] = json!({"0": {"name": "防災"}});
+    let mut second = package(2);
+    second["resources"] = Value::Null;
+    second["extras"] = (0..1_000).map(|n| json!({"key": format!("k{n}"), "value": "x".repeat(100)})).collect();
+    second["notes"] = json!("a\u{1}b");
+    let stub = portal(move |_| {
+        crate::stub::json(&json!({"success": "true", "result": {"count": "2", "results": {"1": second.clone(), "0": first.clone()}}}))
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 2 }, "{:?}", outcome.failures);
+    assert_eq!(outcome.ids(), ["17", "id-0002"]);
+    let files = outcome.records[0].draft.distributions.as_ref().unwrap();
+    assert_eq!(
+        files.iter().map(|file| file.download_url.as_deref().unwrap()).collect::<Vec<_>>(),
+        ["https://e.jp/a.csv", "https://e.jp/b.csv"]
+    );
+    assert_eq!((files[1].byte_size, files[1].identifier.as_deref()), (Some(1024), Some("5")));
+    assert_eq!(outcome.records[0].draft.keywords, ["防災"]);
+    let second = &outcome.records[1];
+    assert_eq!((second.draft.description.as_str(), second.draft.extras.len()), ("ab", minato_catalog::EXTRAS_MAX));
+    assert!(!second.notices.is_empty());
+}
+
+#[tokio::test]
+async fn faults_of_the_text_cost_no_record() {
+    let record = |n: usize, title: &[u8]| {
+        [
+            format!("{{\"id\": \"{n}\", \"name\": \"n-{n}\", \"resources\": [], \"x\": NaN, \"title\": \"").into_bytes(),
+            title.to_vec(),
+            b"\"}".to_vec(),
+        ]
+        .concat()
+    };
+    let records = [record(1, "避難所".as_bytes()), record(2, b"\xe9\x81x"), record(3, b"\\ud800x"), record(4, b"a\tb\x02")].join(&b","[..]);
+    let body = [b"{\"success\": true, \"result\": {\"count\": 4, \"results\": [".to_vec(), records, b"]}}".to_vec()].concat();
+    let stub = portal(move |_| ok("application/json", body.clone())).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 4 }, "{:?}", outcome.failures);
+    let titles: Vec<_> = outcome.records.iter().map(|record| record.draft.title.as_str()).collect();
+    assert_eq!(titles, ["避難所", "\u{fffd}x", "\u{fffd}x", "a\tb"]);
+    let noted: Vec<_> = outcome.records.iter().map(|record| record.notices.iter().any(|notice| notice.ja.contains("UTF-8"))).collect();
+    assert_eq!(noted, [false, true, true, false]);
+}
+
+#[tokio::test]
+async fn an_organization_is_known_by_name_id_or_title() {
+    const ID: &str = "11111111-2222-3333-4444-555555555555";
+    for (wanted, filter) in [
+        ("kure-city", "organization:\"kure-city\""),
+        (ID, "owner_org:\"11111111-2222-3333-4444-555555555555\""),
+        ("呉市 \"情報\"", "organization:\"kure-city\""),
+    ] {
+        let stub = portal(move |asked| match asked.path.as_str() {
+            "/api/3/action/organization_list" => crate::stub::json(
+                &json!({"success": true, "result": [{"name": "other", "title": "他"}, {"name": "kure-city", "title": "呉市 \"情報\""}]}),
+            ),
+            _ => {
+                assert_eq!(asked.parameter("fq").as_deref(), Some(filter));
+                crate::stub::json(&page(asked, &packages(1)))
+            }
+        })
+        .await;
+        let mut only = source(Ckan, &stub.url(""));
+        only.remote_organization = Some(wanted.into());
+        assert_eq!(harvest_with(&only, stub.settings()).await.listing, Listing::Complete { total: 1 }, "{wanted}");
+    }
+}
+
+#[tokio::test]
+async fn an_organization_that_is_not_there_withdraws_nothing() {
+    for (wanted, total) in [("gone", None), ("empty", Some(0)), ("知らない市", None)] {
+        let stub = portal(|asked| match asked.path.as_str() {
+            "/api/3/action/organization_show" if asked.parameter("id").as_deref() == Some("gone") => status(404),
+            "/api/3/action/organization_show" => crate::stub::json(&json!({"success": true, "result": {}})),
+            "/api/3/action/organization_list" => crate::stub::json(&json!({"success": true, "result": [{"name": "other", "title": "他"}]})),
+            _ => crate::stub::json(&page(asked, &[])),
+        })
+        .await;
+        let mut only = source(Ckan, &stub.url(""));
+        only.remote_organization = Some(wanted.into());
+        let outcome = harvest_with(&only, stub.settings()).await;
+        match total {
+            Some(total) => assert_eq!(outcome.listing, Listing::Complete { total }, "{wanted}"),
+            None => assert!(outcome.failed().contains(wanted), "{wanted}: {:?}", outcome.listing),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_name_tells_a_record_with_a_new_id() {
+    let stub = portal(|asked| crate::stub::json(&page(asked, &packages(1)))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!(outcome.records[0].alternate_id.as_deref(), Some("dataset-0000"));
+}
+
+#[tokio::test]
+async fn a_portal_that_asks_for_patience_gets_it() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let asked_before = AtomicUsize::new(0);
+    let stub = portal(move |asked| match asked_before.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Answer { headers: vec![("Retry-After", "0".into())], ..status(429) },
+        _ => crate::stub::json(&page(asked, &packages(150))),
+    })
+    .await;
+    assert_eq!(harvest(Ckan, &stub, "/").await.listing, Listing::Complete { total: 150 });
+}
+
+#[tokio::test]
+async fn an_organization_behind_the_first_page_is_found_by_its_title() {
+    // With all fields, CKAN gives 25 organizations whatever limit is asked for.
+    let stub = portal(|asked| match asked.path.as_str() {
+        "/api/3/action/organization_list" => {
+            let offset: usize = asked.parameter("offset").unwrap().parse().unwrap();
+            let all: Vec<_> =
+                (0..60).map(|n| json!({"name": format!("city-{n}"), "title": format!("第{n}市")})).skip(offset).take(25).collect();
+            crate::stub::json(&json!({"success": true, "result": all}))
+        }
+        "/api/3/action/organization_show" => status(404),
+        _ => {
+            assert_eq!(asked.parameter("fq").as_deref(), Some("organization:\"city-55\""));
+            crate::stub::json(&page(asked, &[]))
+        }
+    })
+    .await;
+    let mut only = source(Ckan, &stub.url(""));
+    only.remote_organization = Some("第55市".into());
+    assert_eq!(harvest_with(&only, stub.settings()).await.listing, Listing::Complete { total: 0 }, "it is there and has nothing");
+}
+
+#[tokio::test]
+async fn a_failure_is_told_once_in_two_rounds() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let asked_before = AtomicUsize::new(0);
+    let stub = portal(move |asked| {
+        let mut all = packages(150);
+        all[7]["resources"] = json!("none");
+        if asked_before.fetch_add(1, Ordering::SeqCst) > 0 {
+            all.remove(3);
+        }
+        crate::stub::json(&page(asked, &all))
+    })
+    .await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    assert_eq!((outcome.records.len(), outcome.failures.len()), (149, 1));
+    assert_eq!((outcome.listing, stub.asked().len()), (Listing::Complete { total: 150 }, 4));
+}
+
+#[tokio::test]
+async fn periods_in_words_are_dates() {
+    let periods = [
+        json!([{"key": "temporal", "value": "令和元年度"}]),
+        json!([{"key": "temporal_start", "value": "平成30年度"}, {"key": "temporal_end", "value": "令和元年度"}, {"key": "temporal", "value": "昔"}]),
+        json!([{"key": "temporal", "value": "昔"}]),
+    ];
+    let all: Vec<Value> = periods
+        .into_iter()
+        .enumerate()
+        .map(|(n, extras)| {
+            let mut package = package(n);
+            package["extras"] = extras;
+            package
+        })
+        .collect();
+    let stub = portal(move |asked| crate::stub::json(&page(asked, &all))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    let found: Vec<_> = outcome
+        .records
+        .iter()
+        .map(|record| {
+            let period = record.draft.temporal.as_ref().map(|it| format!("{}/{}", it.start.unwrap(), it.end.unwrap()));
+            (period, record.draft.extras.get("temporal").cloned())
+        })
+        .collect();
+    let period = |period: &str| (Some(period.to_owned()), None);
+    assert_eq!(found, [period("2019-04-01/2020-03-31"), period("2018-04-01/2020-03-31"), (None, Some("昔".to_owned()))]);
+}

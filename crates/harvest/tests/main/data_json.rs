@@ -207,3 +207,15 @@ async fn a_closed_receiver_ends_the_run() {
     let (listing, ()) = tokio::join!(reading, leaving);
     assert!(matches!(listing, Listing::Incomplete { .. }));
 }
+
+#[tokio::test]
+async fn faults_of_the_text_cost_no_record() {
+    let text = catalog(&(1..=3).map(dataset).collect::<Vec<_>>()).to_string();
+    let at = text.rfind("\"title\":\"").unwrap() + 9;
+    let body = [&text.as_bytes()[..at], b"\xe9\x81\\ud800\t", &text.as_bytes()[at..]].concat();
+    let stub = portal(body).await;
+    let outcome = harvest(DataJson, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 3 }, "{:?}", outcome.failures);
+    let noted: Vec<_> = outcome.records.iter().map(|record| record.notices.iter().any(|notice| notice.ja.contains("UTF-8"))).collect();
+    assert_eq!(noted, [false, false, true]);
+}

@@ -217,3 +217,29 @@ async fn a_server_that_is_no_portal_has_failed() {
         assert!(harvest(Dataeye, &stub, "/").await.failed().contains(word), "{word}");
     }
 }
+
+#[tokio::test]
+async fn what_ckan_is_forgiven_is_forgiven_here() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    // Behind the first page a record goes, and one is passed over; of the others, one lost characters and one has a list that lost an item.
+    let asked_before = AtomicUsize::new(0);
+    let stub = Stub::start(move |asked| {
+        let mut all = packages(150);
+        all[9]["title"] = json!("題?");
+        all[10]["resources"] = json!({"1": {"id": 7, "name": "後"}, "0": {"id": 6, "name": "先"}});
+        if asked_before.fetch_add(1, Ordering::SeqCst) > 0 {
+            all.remove(3);
+        }
+        let answer = page(asked, &all);
+        let body = String::from_utf8(answer.body).unwrap().replace("題?", "題\u{1}");
+        let body: Vec<u8> = body.bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+        ok("application/json", body)
+    })
+    .await;
+    let outcome = harvest(Dataeye, &stub, "/").await;
+    assert_eq!(outcome.listing, Listing::Complete { total: 150 });
+    let lost: Vec<_> = outcome.records.iter().filter(|record| !record.notices.is_empty()).map(|it| it.draft.title.as_str()).collect();
+    assert_eq!(lost, ["題\u{fffd}"]);
+    let files = outcome.records[10].draft.distributions.as_deref().unwrap();
+    assert_eq!(files.iter().map(|file| file.title.as_str()).collect::<Vec<_>>(), ["先", "後"]);
+}

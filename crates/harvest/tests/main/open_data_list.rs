@@ -98,16 +98,13 @@ async fn the_bytes_say_what_a_file_is() {
         ("tabs", tabs.into_bytes()),
         ("UTF-16", [vec![0xff, 0xfe], OLD.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat()),
     ] {
-        for (path, content_type) in
-            [("/list.csv", "text/csv"), ("/list.xlsx", "application/vnd.ms-excel"), ("/list", "application/octet-stream")]
-        {
-            let body = body.clone();
-            let stub = Stub::start(move |_| ok(content_type, body.clone())).await;
-            let outcome = harvest(OpenDataList, &stub, path).await;
-            assert_eq!(outcome.listing, Listing::Complete { total: 2 }, "{name}");
-            let drafts: Vec<_> = outcome.records.into_iter().map(|record| record.draft).collect();
-            assert_eq!(drafts, expected, "{name}");
-        }
+        // What the address and the server say of it is another matter.
+        let (path, content_type) = if name == "xlsx" { ("/list.csv", "text/csv") } else { ("/list.xlsx", "application/vnd.ms-excel") };
+        let stub = Stub::start(move |_| ok(content_type, body.clone())).await;
+        let outcome = harvest(OpenDataList, &stub, path).await;
+        assert_eq!(outcome.listing, Listing::Complete { total: 2 }, "{name}");
+        let drafts: Vec<_> = outcome.records.into_iter().map(|record| record.draft).collect();
+        assert_eq!(drafts, expected, "{name}");
     }
 }
 

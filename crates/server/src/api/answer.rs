@@ -72,7 +72,11 @@ pub(super) async fn read(
         })
         .await?;
     match loaded {
-        Loaded::Moved(path) => Ok(HttpResponse::MovedPermanently().insert_header((header::LOCATION, path)).finish()),
+        // Names change, and so does which of two copies is shown: asked for again each time.
+        Loaded::Moved(path) => Ok(HttpResponse::MovedPermanently()
+            .insert_header((header::LOCATION, path))
+            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .finish()),
         Loaded::Json { body, etag } => match (keep, public_key(request)) {
             (Some(keep), Some(key)) => {
                 let answer: Answer = state.answers.put(key.to_owned(), generation, keep, Bytes::from(body), JSON, etag);

@@ -15,7 +15,7 @@ use super::view::{self, DatasetView};
 use crate::http::{Problem, Shared};
 
 const TAG: &str = "datasets";
-const STATES: &[&str] = &["draft", "published", "archived"];
+const STATES: &[&str] = &["draft", "published", "duplicate", "archived"];
 const VISIBILITIES: &[&str] = &["public", "internal"];
 const ORDERS: &[&str] = &["updated", "-updated", "slug"];
 
@@ -44,7 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .body::<DatasetDraft>(example())
             .answers::<DatasetView>(&["201"], answer),
         get("/datasets/{key}", "get_dataset", get_dataset)
-            .says(TAG, "データセットを取得する", "One dataset by id, slug or former slug (301 to the current one). A withdrawn one is 410.")
+            .says(TAG, "データセットを取得する", "One dataset by id, slug or former slug (301 to the current one). A copy of another one is 301 to that. A withdrawn one is 410, and `withdrawn` says what is known of it.")
             .answers::<DatasetView>(&["200"], answer)
             .problems(&["410"]),
         put("/datasets/{key}", "replace_dataset", replace_dataset)
@@ -218,8 +218,12 @@ async fn upsert_dataset(state: Shared, write: Write) -> Result<HttpResponse, Pro
 async fn get_dataset_by_identifier(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (organization, identifier) = (key(&request, "organization")?, key(&request, "identifier")?);
     read(&state, &request, Some(KEEP), move |app, viewer, base| {
-        let dataset = app.dataset_by_identifier(viewer, &organization, &identifier)?;
-        loaded(&view::dataset(app, base, &dataset)?, Some(dataset.revision))
+        let found = app.dataset_by_identifier(viewer, &organization, &identifier)?;
+        let dataset = &found.dataset;
+        if found.moved {
+            return Ok(Loaded::Moved(format!("/api/v1/datasets/{}", dataset.content.slug)));
+        }
+        loaded(&view::dataset(app, base, dataset)?, Some(dataset.revision))
     })
     .await
 }

@@ -1,25 +1,47 @@
-//! Harvest sources, their runs, and what became of the records.
+//! Harvest sources and their runs; what became of the records, previews, decisions and corrections stand beside.
+
+mod correction;
+mod decision;
+mod preview;
+mod record;
+
+pub(crate) use correction::{of_source as corrections_of_source, table as corrections_table};
+pub(crate) use record::export as export_records;
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::Utc;
-use minato_app::catalog::{
-    FieldError, HarvestCounts, HarvestRecordReport, HarvestRun, HarvestSource, HarvestSourceDraft, HarvestStatus, RecordOutcome,
-    RecordState, Role, Text, from_value, merge_patch, new_id,
-};
+use chrono::{DateTime, Utc};
+use minato_app::catalog::{HarvestRun, HarvestSource, HarvestSourceDraft, from_value, merge_patch};
 use minato_app::{App, Context, Done, Error};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::answer::{json as loaded, read, wrote};
 use super::noun::whole;
 use super::request::{Act, IfMatch, Query, Write, key, strip};
-use super::route::{Endpoint, delete, get, one_of, patch, post, put, query, text, whole as whole_number};
+use super::route::{Endpoint, delete, get, patch, post, put, query, whole as whole_number};
 use crate::http::{Problem, Shared};
 
 const TAG: &str = "harvest";
-const OUTCOMES: &[&str] = &["added", "updated", "unchanged", "suspect", "archived", "failed"];
 /// Fields of answers that a source sent back may carry; they are ignored.
-const READ_ONLY: &[&str] = &["id", "organization_id", "state", "revision", "created", "updated"];
-const READ_ONLY_IN_PATCH: &[&str] = &["id", "organization_id", "revision", "created", "updated"];
+const READ_ONLY: &[&str] = &["id", "organization_id", "state", "revision", "created", "updated", "next_run"];
+const READ_ONLY_IN_PATCH: &[&str] = &["id", "organization_id", "revision", "created", "updated", "next_run"];
+
+/// A source as the API answers it.
+#[derive(Serialize, ToSchema)]
+struct HarvestSourceView {
+    #[serde(flatten)]
+    source: HarvestSource,
+    /// When it runs next by its schedule; `null` when it does not. Ignored when sent back.
+    #[schema(required = false)]
+    next_run: Option<DateTime<Utc>>,
+}
+
+impl HarvestSourceView {
+    fn new(app: &App, source: HarvestSource) -> HarvestSourceView {
+        HarvestSourceView { next_run: app.next_harvest(&source), source }
+    }
+}
 
 /// The endpoints of harvesting.
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -27,39 +49,51 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         json!({"slug": "fuchu-list", "title": "府中町 オープンデータ一覧", "kind": "open_data_list", "url": "https://www.town.fuchu.hiroshima.jp/opendata/list.csv",
             "organization": "343021", "missing_runs_max": 2, "grace_days": 7})
     };
-    vec![
+    let mut endpoints = vec![
         get("/harvest-sources", "list_harvest_sources", list_sources)
             .says(TAG, "収集元の一覧", "The harvest sources in use, by slug.")
-            .answers_page::<HarvestSource>("All sources."),
+            .answers_page::<HarvestSourceView>("All sources."),
         post("/harvest-sources", "create_harvest_source", create_source)
-            .says(TAG, "収集元を登録する", "A new source. For administrators of its organization.")
+            .says(
+                TAG,
+                "収集元を登録する",
+                "A new source. For administrators of its organization. With `dry_run=true` it is only checked, and every mistake is named.",
+            )
             .body::<HarvestSourceDraft>(example())
-            .answers::<HarvestSource>(&["201"], "The source."),
+            .answers::<HarvestSourceView>(&["201"], "The source."),
         get("/harvest-sources/{key}", "get_harvest_source", get_source)
             .says(TAG, "収集元を取得する", "One source by id or slug.")
-            .answers::<HarvestSource>(&["200"], "The source; `ETag` is its revision."),
+            .answers::<HarvestSourceView>(&["200"], "The source; `ETag` is its revision."),
         put("/harvest-sources/{key}", "replace_harvest_source", replace_source)
             .says(TAG, "収集元を置き換える", "Replaces how a source is set up. The answer of a GET may be sent back.")
             .if_match(IfMatch::Required)
             .body::<HarvestSourceDraft>(example())
-            .answers::<HarvestSource>(&["200"], "The source."),
+            .answers::<HarvestSourceView>(&["200"], "The source."),
         patch("/harvest-sources/{key}", "patch_harvest_source", patch_source)
             .says(TAG, "収集元の一部を変更する", "Changes parts of how a source is set up by a JSON merge patch.")
             .if_match(IfMatch::Required)
             .merge_patch(json!({"grace_days": 14}))
-            .answers::<HarvestSource>(&["200"], "The source."),
+            .answers::<HarvestSourceView>(&["200"], "The source."),
         delete("/harvest-sources/{key}", "delete_harvest_source", archive_source)
             .says(TAG, "収集を停止する（archive と同じ）", "Puts a source away; its datasets stay.")
             .if_match(IfMatch::Optional)
-            .answers::<HarvestSource>(&["200"], "The source, archived."),
+            .answers::<HarvestSourceView>(&["200"], "The source, archived."),
         post("/harvest-sources/{key}/archive", "archive_harvest_source", archive_source)
             .says(TAG, "収集を停止する", "Puts a source away; its datasets stay.")
             .if_match(IfMatch::Optional)
-            .answers::<HarvestSource>(&["200"], "The source, archived."),
+            .answers::<HarvestSourceView>(&["200"], "The source, archived."),
         post("/harvest-sources/{key}/restore", "restore_harvest_source", restore_source)
             .says(TAG, "収集を再開する", "Brings a source back.")
             .if_match(IfMatch::Optional)
-            .answers::<HarvestSource>(&["200"], "The source, in use."),
+            .answers::<HarvestSourceView>(&["200"], "The source, in use."),
+        post("/harvest-sources/{key}/pause", "pause_harvest_source", pause_source)
+            .says(TAG, "収集を一時停止する", "Keeps a source and its datasets, and runs it neither by schedule nor on demand.")
+            .if_match(IfMatch::Optional)
+            .answers::<HarvestSourceView>(&["200"], "The source, paused."),
+        post("/harvest-sources/{key}/resume", "resume_harvest_source", resume_source)
+            .says(TAG, "一時停止した収集を続ける", "Runs a paused source again, by its schedule and on demand.")
+            .if_match(IfMatch::Optional)
+            .answers::<HarvestSourceView>(&["200"], "The source, not paused."),
         get("/harvest-sources/{key}/runs", "list_harvest_runs", list_runs)
             .says(TAG, "収集の実行の一覧", "The latest runs of a source, newest first.")
             .with([query("limit", whole_number(1, 1000, Some(20)), "Most runs.")])
@@ -74,33 +108,35 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/harvest-runs/{id}", "get_harvest_run", get_run)
             .says(TAG, "収集の実行を取得する", "One run with its counts.")
             .answers::<HarvestRun>(&["200"], "The run."),
-        get("/harvest-runs/{id}/records", "list_harvest_records", list_records)
+        post("/harvest-runs/{id}/cancel", "cancel_harvest_run", cancel_run)
             .says(
                 TAG,
-                "収集結果をレコードごとに見る",
-                "What became of the records of a run, by the source's own ids. For members of its organization.",
+                "収集を途中で中止する",
+                "Asks a run to stop. What it has taken over stays, and nothing is judged absent. A run that has ended stays as it is.",
             )
-            .with([
-                query("outcome", one_of(OUTCOMES), "Only with this outcome."),
-                query("after", text(), "Only those after this `remote_id`: the last one of the page before."),
-                query("limit", whole_number(1, 1000, Some(100)), "Most records."),
-            ])
-            .signed_in()
-            .answers_page::<HarvestRecordReport>(
-                "A page of records; `next_cursor` is the `after` of the next one. `total` counts this page.",
-            ),
-    ]
+            .answers::<HarvestRun>(&["200"], "The run; a running one ends as `canceled` within seconds."),
+    ];
+    endpoints.extend(record::endpoints());
+    endpoints.extend(preview::endpoints());
+    endpoints.extend(decision::endpoints());
+    endpoints.extend(correction::endpoints());
+    endpoints
 }
 
 async fn list_sources(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    read(&state, &request, None, |app, viewer, _| loaded(&whole(app.list_sources(viewer)?), None)).await
+    read(&state, &request, None, |app, viewer, _| {
+        let views: Vec<_> = app.list_sources(viewer)?.into_iter().map(|source| HarvestSourceView::new(app, source)).collect();
+        loaded(&whole(views), None)
+    })
+    .await
 }
 
 async fn get_source(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let key = key(&request, "key")?;
     read(&state, &request, None, move |app, viewer, _| {
         let source = app.source(viewer, &key)?;
-        loaded(&source, Some(source.revision))
+        let revision = source.revision;
+        loaded(&HarvestSourceView::new(app, source), Some(revision))
     })
     .await
 }
@@ -144,6 +180,16 @@ async fn restore_source(state: Shared, act: Act) -> Result<HttpResponse, Problem
     change(&state, context, move |app, context| app.restore_source(context, &key)).await
 }
 
+async fn pause_source(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
+    let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
+    change(&state, context, move |app, context| app.pause_source(context, &key, true)).await
+}
+
+async fn resume_source(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
+    let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
+    change(&state, context, move |app, context| app.pause_source(context, &key, false)).await
+}
+
 async fn list_runs(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
     let (key, limit) = (key(&request, "key")?, query.number("limit", 1..=1000)?.unwrap_or(20));
     read(&state, &request, None, move |app, viewer, _| loaded(&whole(app.harvest_runs(viewer, &key, limit)?), None)).await
@@ -151,38 +197,19 @@ async fn list_runs(state: Shared, request: HttpRequest, query: Query) -> Result<
 
 async fn queue_run(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
     let (key, context) = (act.key("key")?, act.context(IfMatch::Optional)?);
-    let run =
-        state.run(move |app| if context.dry_run { imagined_run(app, &context, &key) } else { app.queue_harvest(&context, &key) }).await?;
-    Ok(HttpResponse::Accepted().insert_header(("location", format!("/api/v1/harvest-runs/{}", run.id))).json(&run))
+    let dry_run = context.dry_run;
+    let run = state.run(move |app| app.queue_harvest(&context, &key)).await?;
+    Ok(accepted(dry_run, format!("/api/v1/harvest-runs/{}", run.id), &run))
 }
 
-/// The run that would be queued, under the same conditions.
-fn imagined_run(app: &App, context: &Context, key: &str) -> minato_app::Result<HarvestRun> {
-    let source = app.source(&context.viewer, key)?;
-    if context.viewer.read_only || !context.viewer.has_role(source.organization_id, Role::Editor) {
-        return Err(Error::Forbidden(Text::new(
-            "収集の実行には、その組織の「編集者」以上の権限が必要です。",
-            "this needs the role editor in the organization",
-        )));
-    }
-    if source.state == RecordState::Archived {
-        return Err(Error::Conflict(FieldError::new(
-            "",
-            "archived",
-            "この収集元は停止されています。先に復元してください。",
-            "this source is archived; restore it first",
-        )));
-    }
-    Ok(HarvestRun {
-        id: new_id(),
-        source_id: source.id,
-        status: HarvestStatus::Queued,
-        counts: HarvestCounts::default(),
-        message: None,
-        created: Utc::now(),
-        started: None,
-        finished: None,
-    })
+/// What was asked for is done later; `location` says how it stands. A trial leaves nothing to look at.
+fn accepted(dry_run: bool, location: String, body: &impl Serialize) -> HttpResponse {
+    let mut response = HttpResponse::Accepted();
+    match dry_run {
+        true => response.insert_header(("dry-run", "true")),
+        false => response.insert_header(("location", location)),
+    };
+    response.json(body)
 }
 
 async fn get_run(state: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -190,21 +217,10 @@ async fn get_run(state: Shared, request: HttpRequest) -> Result<HttpResponse, Pr
     read(&state, &request, None, move |app, viewer, _| loaded(&app.harvest_run(viewer, &id)?, None)).await
 }
 
-async fn list_records(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
-    let id = key(&request, "id")?;
-    let outcome = query.choice::<RecordOutcome>("outcome", OUTCOMES)?;
-    let after = query.string("after").or_else(|| query.string("cursor"));
-    let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
-    read(&state, &request, None, move |app, viewer, _| {
-        let items = app.harvest_outcomes(viewer, &id, outcome, after.as_deref(), limit)?;
-        let full = i64::try_from(items.len()).is_ok_and(|count| count == limit);
-        let mut page = whole(items);
-        if full {
-            page.next_cursor = page.items.last().map(|record| record.remote_id.clone());
-        }
-        loaded(&page, None)
-    })
-    .await
+async fn cancel_run(state: Shared, act: Act) -> Result<HttpResponse, Problem> {
+    let (id, context) = (act.key("id")?, act.context(IfMatch::Optional)?);
+    let run = state.run(move |app| app.cancel_harvest(&context, &id)).await?;
+    Ok(HttpResponse::Ok().json(&run))
 }
 
 async fn change(
@@ -212,6 +228,13 @@ async fn change(
     context: Context,
     f: impl FnOnce(&App, &Context) -> minato_app::Result<Done<HarvestSource>> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let (done, context) = state.run(move |app| Ok((f(app, &context)?, context))).await?;
-    Ok(wrote(&context, &done, Some(done.value.revision), format!("/api/v1/harvest-sources/{}", done.value.id)))
+    let (done, context) = state
+        .run(move |app| {
+            let done = f(app, &context)?;
+            let view = HarvestSourceView::new(app, done.value);
+            Ok((Done { value: view, status: done.status, replayed: done.replayed }, context))
+        })
+        .await?;
+    let source = &done.value.source;
+    Ok(wrote(&context, &done, Some(source.revision), format!("/api/v1/harvest-sources/{}", source.id)))
 }

@@ -10,6 +10,7 @@ mod distribution;
 mod docs;
 mod document;
 mod harvest;
+mod indicator;
 mod member;
 mod noun;
 mod request;
@@ -24,6 +25,7 @@ mod vocabulary;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 pub use document::{openapi, openapi_json};
+pub(crate) use harvest::{corrections_of_source, corrections_table, export_records};
 
 use crate::http::Problem;
 
@@ -66,6 +68,7 @@ fn endpoints() -> Vec<route::Endpoint> {
         token::endpoints(),
         harvest::endpoints(),
         statistics::endpoints(),
+        indicator::endpoints(),
         vocabulary::endpoints(),
     ]
     .into_iter()

@@ -1,10 +1,10 @@
 //! Figures: downloads, the indicator, the size of the catalog.
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::{Days, NaiveDate, Utc};
-use minato_app::catalog::{DownloadIndicator, DownloadSeries, PeriodKind, jst_day};
+use chrono::{Days, NaiveDate};
+use minato_app::catalog::{Channel, ClientClass, DownloadIndicator, DownloadSeries, PeriodKind};
 use minato_app::store::search_log::SearchKind;
-use minato_app::{SearchedQuery, SeriesRequest};
+use minato_app::{Dimension, RankingRequest, SearchedQuery, SeriesRequest};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -21,6 +21,9 @@ use crate::http::{Problem, Shared};
 const TAG: &str = "statistics";
 const SEARCHES: &[&str] = &["popular", "zero"];
 const PERIODS: &[&str] = &["day", "month", "fiscal_year"];
+const CLASSES: &[&str] = &["human", "machine", "ai_agent"];
+const CHANNELS: &[&str] = &["file", "redirect", "zip", "converted", "query", "api", "mcp"];
+const DIMENSIONS: &[&str] = &["organization", "theme", "format", "class", "channel"];
 
 /// Datasets by downloads.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,6 +41,10 @@ struct TopDataset {
     dataset: DatasetSummary,
     /// Counted downloads.
     downloads: i64,
+    /// Sessions of an hour for each file.
+    unique_files: i64,
+    /// Sessions of an hour for the dataset.
+    unique_datasets: i64,
 }
 
 /// Organizations by downloads.
@@ -56,6 +63,54 @@ struct TopOrganization {
     organization: OrganizationRef,
     /// Counted downloads.
     downloads: i64,
+}
+
+/// Downloads by one dimension.
+#[derive(Debug, Serialize, ToSchema)]
+struct Breakdown {
+    /// First day counted.
+    from: NaiveDate,
+    /// Last day counted.
+    to: NaiveDate,
+    /// Most downloads first.
+    items: Vec<BreakdownPart>,
+}
+
+/// One part of a breakdown.
+#[derive(Debug, Serialize, ToSchema)]
+struct BreakdownPart {
+    /// Id, code or word; empty for what has none.
+    key: String,
+    /// Its name in Japanese.
+    title: String,
+    /// Its name in English.
+    title_en: String,
+    /// Counted downloads.
+    total: i64,
+    /// Sessions of an hour for each file.
+    unique_files: i64,
+    /// Sessions of an hour for each dataset.
+    unique_datasets: i64,
+}
+
+/// Where visitors come from.
+#[derive(Debug, Serialize, ToSchema)]
+struct Referrers {
+    /// First month counted, by its first day.
+    from: NaiveDate,
+    /// A day of the last month counted.
+    to: NaiveDate,
+    /// Most downloads first.
+    items: Vec<Referrer>,
+}
+
+/// A domain whose pages led to downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct Referrer {
+    /// The domain; `(other)` for all beyond a thousand in a month.
+    domain: String,
+    /// Downloads.
+    total: i64,
 }
 
 /// How large the catalog is.
@@ -131,17 +186,67 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 query("organization", text(), "Only this organization: id, slug or code."),
                 query("dataset", text(), "Only this dataset: id or slug."),
                 query("distribution", text(), "Only this distribution: its id."),
+                query("class", one_of(CLASSES), "Only by people, programs or AI agents."),
+                query("channel", one_of(CHANNELS), "Only by this channel."),
             ])
             .answers::<DownloadSeries>(&["200"], "The series, oldest first.")
             .problems(&["410", "422"]),
         get("/statistics/downloads/top", "top_datasets", top_datasets)
             .says(TAG, "よくダウンロードされているデータセット", "The datasets with the most counted downloads since a day.")
-            .with([since_parameter(), query("limit", whole(1, 100, Some(10)), "Most datasets.")])
+            .with([
+                since_parameter(),
+                query("to", day(), "Last day counted; by default today in Japan."),
+                query("organization", text(), "Only downloads of this organization at the time: id, slug or code."),
+                query("class", one_of(CLASSES), "Only by people, programs or AI agents."),
+                query("channel", one_of(CHANNELS), "Only by this channel."),
+                query("limit", whole(1, 100, Some(10)), "Most datasets."),
+            ])
             .answers::<TopDatasets>(&["200"], "The ranking."),
         get("/statistics/downloads/organizations", "top_organizations", top_organizations)
             .says(TAG, "組織別のダウンロード数", "All organizations with their counted downloads since a day.")
             .with([since_parameter()])
             .answers::<TopOrganizations>(&["200"], "The ranking."),
+        get("/statistics/downloads/breakdown", "download_breakdown", breakdown)
+            .says(
+                TAG,
+                "区分ごとのダウンロード数",
+                "Counted downloads between two days by organization (at the time), theme (as datasets have them now; a dataset of several themes is in each), format, class or channel.",
+            )
+            .with([
+                query("by", one_of(DIMENSIONS), "The dimension; default `organization`."),
+                query("from", day(), "First day; by default 365 days ago."),
+                query("to", day(), "Last day; by default today in Japan."),
+            ])
+            .answers::<Breakdown>(&["200"], "The parts.")
+            .problems(&["422"]),
+        get("/statistics/downloads/referrers", "download_referrers", referrers)
+            .says(
+                TAG,
+                "どこから来たか",
+                "Domains of the pages that led to downloads, by whole months. Nothing but the domain is ever kept; addresses are not.",
+            )
+            .with([
+                query("from", day(), "A day of the first month; by default 365 days ago."),
+                query("to", day(), "A day of the last month; by default today in Japan."),
+                query("limit", whole(1, 1000, Some(50)), "Most domains."),
+            ])
+            .answers::<Referrers>(&["200"], "The domains.")
+            .problems(&["422"]),
+        get("/statistics/views", "view_series", view_series)
+            .says(
+                TAG,
+                "ページの閲覧数の推移",
+                "Looks at the pages of datasets over time, by the same rules as downloads. They are no downloads and part of no such figure.",
+            )
+            .with([
+                query("period", one_of(PERIODS), "Length of the periods; default `month`."),
+                query("from", day(), "First day; by default 30 days, 12 months or 5 fiscal years ago."),
+                query("to", day(), "Last day; by default today in Japan."),
+                query("organization", text(), "Only this organization: id, slug or code."),
+                query("dataset", text(), "Only this dataset: id or slug."),
+            ])
+            .answers::<DownloadSeries>(&["200"], "The series, oldest first.")
+            .problems(&["410", "422"]),
         get("/statistics/indicator", "download_indicator", download_indicator)
             .says(TAG, "指標: 月平均ダウンロード数", "The downloads/month indicator of a fiscal year against its target.")
             .with([query("fiscal_year", whole(1900, 9000, None), "Named by the year in which it starts; by default the current one.")])
@@ -169,8 +274,8 @@ fn since_parameter() -> serde_json::Value {
     query("since", day(), "First day counted; by default 30 days ago in Japan.")
 }
 
-fn since(query: &Query) -> Result<NaiveDate, Problem> {
-    let today = jst_day(Utc::now());
+fn since(state: &Shared, query: &Query) -> Result<NaiveDate, Problem> {
+    let today = state.app.today();
     Ok(query.day("since")?.unwrap_or_else(|| today.checked_sub_days(Days::new(29)).unwrap_or(today)))
 }
 
@@ -189,6 +294,8 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
         organization: query.string("organization").map(|key| organization_key(&state.app, key)),
         dataset: query.string("dataset"),
         distribution,
+        class: query.choice::<ClientClass>("class", CLASSES)?,
+        channel: query.choice::<Channel>("channel", CHANNELS)?,
     };
     read(&state, &request, None, move |app, viewer, _| {
         // A distribution says how its hidden dataset is used; who may not see that one learns nothing.
@@ -201,24 +308,93 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
 }
 
 async fn top_datasets(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
-    let since = since(&query)?;
+    let since = since(&state, &query)?;
     let limit = query.number("limit", 1..=100)?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10);
+    let wanted = RankingRequest {
+        from: since,
+        to: query.day("to")?.unwrap_or_else(|| state.app.today()),
+        organization: query.string("organization").map(|key| organization_key(&state.app, key)),
+        class: query.choice::<ClientClass>("class", CLASSES)?,
+        channel: query.choice::<Channel>("channel", CHANNELS)?,
+        limit,
+    };
     read(&state, &request, None, move |app, viewer, base| {
-        let ranked = app.top_datasets(viewer, since, limit)?;
-        let items = ranked.iter().map(|ranked| TopDataset { dataset: summary(app, base, &ranked.item), downloads: ranked.downloads });
+        let ranked = app.dataset_ranking(viewer, &wanted)?;
+        let items = ranked.iter().map(|ranked| TopDataset {
+            dataset: summary(app, base, &ranked.item),
+            downloads: ranked.downloads,
+            unique_files: ranked.sums.unique_files,
+            unique_datasets: ranked.sums.unique_datasets,
+        });
         loaded(&TopDatasets { since, items: items.collect() }, None)
     })
     .await
 }
 
 async fn top_organizations(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
-    let since = since(&query)?;
+    let since = since(&state, &query)?;
     read(&state, &request, None, move |app, _, _| {
         let ranked = app.top_organizations(since)?;
         let items = ranked.iter().map(|ranked| TopOrganization { organization: ranked.item.as_ref().into(), downloads: ranked.downloads });
         loaded(&TopOrganizations { since, items: items.collect() }, None)
     })
     .await
+}
+
+/// First and last day of a query; by default a year up to today.
+fn year_of(state: &Shared, query: &Query) -> Result<(NaiveDate, NaiveDate), Problem> {
+    let to = query.day("to")?.unwrap_or_else(|| state.app.today());
+    let from = query.day("from")?.unwrap_or_else(|| to.checked_sub_days(Days::new(364)).unwrap_or(to));
+    Ok((from, to))
+}
+
+async fn breakdown(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let (from, to) = year_of(&state, &query)?;
+    let dimension = match query.text("by").unwrap_or("organization") {
+        "organization" => Dimension::Organization,
+        "theme" => Dimension::Theme,
+        "format" => Dimension::Format,
+        "class" => Dimension::Class,
+        "channel" => Dimension::Channel,
+        _ => return Err(not_one_of("by", DIMENSIONS)),
+    };
+    read(&state, &request, None, move |app, _, _| {
+        let items = app.breakdown(dimension, from, to)?.into_iter().map(|part| {
+            let title = app.part_title(dimension, &part.key);
+            BreakdownPart {
+                key: part.key,
+                title: title.ja,
+                title_en: title.en,
+                total: part.sums.total,
+                unique_files: part.sums.unique_files,
+                unique_datasets: part.sums.unique_datasets,
+            }
+        });
+        loaded(&Breakdown { from, to, items: items.collect() }, None)
+    })
+    .await
+}
+
+async fn referrers(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let (from, to) = year_of(&state, &query)?;
+    let limit = query.number("limit", 1..=1000)?.unwrap_or(50);
+    read(&state, &request, None, move |app, _, _| {
+        let items = app.referrers(from, to, limit)?.into_iter().map(|(domain, total)| Referrer { domain, total });
+        loaded(&Referrers { from, to, items: items.collect() }, None)
+    })
+    .await
+}
+
+async fn view_series(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let wanted = SeriesRequest {
+        period: query.choice::<PeriodKind>("period", PERIODS)?.unwrap_or_default(),
+        from: query.day("from")?,
+        to: query.day("to")?,
+        organization: query.string("organization").map(|key| organization_key(&state.app, key)),
+        dataset: query.string("dataset"),
+        ..SeriesRequest::default()
+    };
+    read(&state, &request, None, move |app, viewer, _| loaded(&app.view_series(viewer, &wanted)?, None)).await
 }
 
 async fn download_indicator(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {

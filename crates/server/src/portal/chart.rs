@@ -179,10 +179,12 @@ pub(super) mod tests {
                     machine: total - total / 2,
                     ai_agent: 0,
                     total,
+                    unique_files: 0,
+                    unique_datasets: 0,
                 }
             })
             .collect();
-        DownloadSeries { period: PeriodKind::Month, total: totals.iter().sum(), points, method_version: 1 }
+        DownloadSeries { period: PeriodKind::Month, total: totals.iter().sum(), points, method_version: 2, methods: Vec::new() }
     }
 
     #[test]

@@ -153,6 +153,7 @@ pub(super) async fn show_dataset(request: HttpRequest, state: Shared, key: web::
         })
         .await;
     }
+    let slug = key.clone();
     let clicked = query_before(&request, &state.settings).map(|query| (query, key.clone()));
     let response = page::serve(&request, &state, "html", KEEP_PAGE, move |app, shell| build(app, shell, &key)).await;
     if let Some((query, slug)) = clicked
@@ -160,6 +161,7 @@ pub(super) async fn show_dataset(request: HttpRequest, state: Shared, key: web::
     {
         state.app.note_search_click(&query, &slug);
     }
+    crate::view_log::note(&request, &state, &slug, response.status());
     response
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use minato_app::catalog::{Dataset, DownloadIndicator, OrganizationKind, RecordState, Viewer, jst_day};
 use minato_app::searching::{SearchRequest, Sort, SortKey};
 use minato_app::{App, Directory, SeriesRequest};
@@ -171,7 +171,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let by_theme = app.dataset_counts_by_theme()?;
     let newest =
         app.search(&viewer, SearchRequest { sort: Sort { key: SortKey::Modified, descending: true }, limit: 6, ..Default::default() })?;
-    let since = jst_day(Utc::now()) - Duration::days(30);
+    let since = app.today() - Duration::days(30);
     let popular = app.top_datasets(&viewer, since, 6)?;
     let indicator = app.download_indicator(None)?;
     let series = app.download_series(&viewer, &SeriesRequest::default())?;

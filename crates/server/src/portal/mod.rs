@@ -15,10 +15,12 @@ mod markdown;
 mod organization;
 mod page;
 mod preview;
+mod report;
 mod search;
 mod staff;
 mod statistics;
 mod theme;
+mod usage;
 mod words;
 
 use actix_web::web::{self, ServiceConfig};
@@ -39,7 +41,14 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(get("/organizations/{slug}", organization::show_organization))
         .service(get("/themes", theme::list_themes))
         .service(get("/themes/{id}", theme::show_theme))
+        .service(get("/datasets/{slug}/stats", usage::show_dataset_usage))
+        .service(get("/datasets/{slug}/stats.csv", usage::download_dataset_usage))
+        .service(get("/organizations/{slug}/stats", usage::show_organization_usage))
+        .service(get("/organizations/{slug}/stats.csv", usage::download_organization_usage))
         .service(get("/stats", statistics::show_statistics))
+        .service(get("/stats/report", report::show_report))
+        .service(get("/stats/method", usage::show_method))
+        .service(get("/stats/{name}.{extension}", report::show_file))
         .service(get("/harvest", harvest::list_harvest_sources))
         .service(get("/about", about::show_about))
         .service(get("/accessibility", about::show_accessibility))

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{Duration, Utc};
-use minato_app::catalog::{OrganizationKind, RecordState, Viewer, jst_day};
+use chrono::Duration;
+use minato_app::catalog::{OrganizationKind, RecordState, Viewer};
 use minato_app::searching::{Filters, SearchRequest, Sort, SortKey};
 use minato_app::{App, Error, SeriesRequest};
 
@@ -56,6 +56,7 @@ struct OrganizationPage {
     newest: Vec<Card>,
     all: String,
     chart: Chart,
+    usage: String,
 }
 
 pub(super) async fn list_organizations(request: HttpRequest, state: Shared) -> HttpResponse {
@@ -67,7 +68,7 @@ fn list(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let directory = app.directory();
     let counts = app.dataset_counts_by_organization()?;
     let downloads: std::collections::HashMap<_, _> =
-        app.top_organizations(year_ago())?.into_iter().map(|ranked| (ranked.item.id, ranked.downloads)).collect();
+        app.top_organizations(year_ago(app))?.into_iter().map(|ranked| (ranked.item.id, ranked.downloads)).collect();
     let mut groups = Vec::new();
     for kind in [OrganizationKind::Prefecture, OrganizationKind::Municipality, OrganizationKind::Other] {
         let organizations = directory.organizations().into_iter().filter(|organization| organization.draft.kind == kind);
@@ -141,6 +142,7 @@ fn build(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply> {
         any_downloads: series.total > 0,
         newest: newest.datasets.iter().map(|dataset| Card::new(lang, &directory, dataset)).collect(),
         all: choice_address("organization", slug),
+        usage: format!("/organizations/{slug}/stats"),
         chart: Chart::of_months(lang, "organization-chart", &series, None),
         said,
         s: shell,
@@ -164,6 +166,6 @@ fn body_name(lang: Lang, kind: OrganizationKind) -> &'static str {
     }
 }
 
-fn year_ago() -> chrono::NaiveDate {
-    jst_day(Utc::now()) - Duration::days(365)
+fn year_ago(app: &App) -> chrono::NaiveDate {
+    app.today() - Duration::days(365)
 }

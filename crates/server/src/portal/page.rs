@@ -59,6 +59,8 @@ pub(super) struct Shell {
     pub(super) json_ld: Option<String>,
     /// The main part of the navigation this page belongs to.
     pub(super) section: &'static str,
+    /// Asks for itself again after so many seconds.
+    pub(super) refresh: Option<u32>,
 }
 
 impl Shell {
@@ -157,6 +159,10 @@ pub(super) async fn serve(
     let shell = Shell::new(request, &state.settings);
     let reply = match state.run(move |app| build(app, shell)).await {
         Ok(reply) => reply,
+        // Who asks for a document, and would not take a page, is a program.
+        Err(problem) if accept != "html" && !wants_html(request) => {
+            return finish(request, actix_web::ResponseError::error_response(&problem));
+        }
         Err(problem) => return render_error(&problem, request),
     };
     let (body, content_type) = match reply {

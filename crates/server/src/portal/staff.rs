@@ -3,6 +3,7 @@
 //! The token is kept in a cookie that browsers send to `/staff` only, and that is read here only: no other page and no API knows it. A form is
 //! taken only from a page of this site. Nothing of these pages is kept, neither here nor by browsers.
 
+mod figures;
 mod searches;
 mod synonym_list;
 
@@ -66,6 +67,7 @@ pub(super) fn configure(service: &mut web::ServiceConfig) {
         .service(super::get("/staff/sign-out", redirect_to_start).route(web::post().to(sign_out)))
         .service(super::get("/staff/searches", searches::show_searches))
         .service(super::get("/staff/searches.csv", searches::download_searches))
+        .service(super::get("/staff/figures", figures::show_figures).route(web::post().to(figures::save_figures)))
         .service(super::get("/staff/synonyms", synonym_list::show_synonyms).route(web::post().to(synonym_list::save_synonyms)));
 }
 

@@ -2,14 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::{Duration, Utc};
-use minato_app::catalog::{Viewer, fiscal_year, jst_day};
-use minato_app::{App, SeriesRequest};
+use chrono::Duration;
+use minato_app::catalog::{Viewer, fiscal_year};
+use minato_app::{App, Dimension, SeriesRequest};
 
 use super::chart::Chart;
 use super::home::{Counted, IndicatorView, organization_link};
 use super::page::{self, KEEP_PAGE, Reply, Shell};
-use super::words::{Link, Said, number};
+use super::words::{Lang, Link, Said, number};
 use crate::http::Shared;
 
 /// Fiscal years in the table, the current one included.
@@ -30,6 +30,14 @@ struct StatisticsPage {
     total: String,
     method: i64,
     counted_as_of: String,
+    breakdowns: Vec<Breakdown>,
+}
+
+/// Downloads of a year by one dimension.
+struct Breakdown {
+    id: &'static str,
+    title: String,
+    rows: Vec<ClassRow>,
 }
 
 struct RankedRow {
@@ -53,7 +61,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let lang = shell.lang;
     let viewer = Viewer::public();
     let directory = app.directory();
-    let today = jst_day(Utc::now());
+    let today = app.today();
     let since = today - Duration::days(365);
     let indicator = app.download_indicator(None)?;
     let series = app.download_series(&viewer, &SeriesRequest::default())?;
@@ -105,8 +113,45 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
         total: number(series.total),
         method: series.method_version,
         counted_as_of: lang.day(today),
+        breakdowns: breakdowns(app, lang, since)?,
         s: shell.named("利用の統計", "Statistics", "/stats").section("stats"),
     })
+}
+
+/// By theme, format and channel, and where visitors come from.
+fn breakdowns(app: &App, lang: Lang, since: chrono::NaiveDate) -> minato_app::Result<Vec<Breakdown>> {
+    let today = app.today();
+    let row = |name: String, count: i64, all: i64| ClassRow {
+        name,
+        explanation: String::new(),
+        downloads: number(count),
+        percent: percent(count, all),
+    };
+    let mut found = Vec::new();
+    for (dimension, id, ja, en) in [
+        (
+            Dimension::Theme,
+            "by-theme",
+            "分野ごと（1年、複数の分野のデータはそれぞれに入ります）",
+            "By theme (year; datasets of several are in each)",
+        ),
+        (Dimension::Format, "by-format", "形式ごと（1年）", "By format (year)"),
+        (Dimension::Channel, "by-channel", "受け取り方ごと（1年）", "By way of taking (year)"),
+    ] {
+        let parts = app.breakdown(dimension, since, today)?;
+        let all = app.breakdown(Dimension::Class, since, today)?.iter().map(|part| part.sums.total).sum();
+        let rows = parts.iter().take(TOP_MAX).map(|part| {
+            let title = app.part_title(dimension, &part.key);
+            row(lang.t(&title.ja, &title.en).to_owned(), part.sums.total, all)
+        });
+        found.push(Breakdown { id, title: lang.t(ja, en).to_owned(), rows: rows.collect() });
+    }
+    let referrers = app.referrers(since, today, i64::try_from(TOP_MAX).unwrap_or(20))?;
+    let all = referrers.iter().map(|(_, total)| total).sum();
+    let rows = referrers.into_iter().map(|(domain, total)| row(domain, total, all));
+    let title = lang.t("どのサイトから来たか（1年、わかる分だけ）", "Sites that led here (year, as far as known)").to_owned();
+    found.push(Breakdown { id: "by-referrer", title, rows: rows.collect() });
+    Ok(found)
 }
 
 fn percent(part: i64, whole: i64) -> String {

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod cli;
 mod dataset;
 mod distribution;
 mod harvest;
+mod harvesting;
+mod killed;
 mod member;
 mod noun;
 mod previous_portal;
@@ -14,5 +17,6 @@ mod search_log;
 mod site;
 mod staff;
 mod statistics;
+mod summary_mail;
 mod synonym_list;
 mod token;

@@ -8,6 +8,7 @@ use minato_app::store::search_log::SearchKind;
 use minato_app::{App, SearchedQuery};
 
 use super::{Reply, serve, titled};
+use crate::csv::{BYTE_ORDER_MARK, cell};
 use crate::http::Shared;
 use crate::portal::page::Shell;
 use crate::portal::words::{Lang, Link, Said, number};
@@ -110,9 +111,9 @@ fn row(lang: Lang, found: &SearchedQuery) -> QueryRow {
     }
 }
 
-/// A table that spreadsheets open: with a byte order mark, or they would take it for Shift_JIS.
+/// A table that spreadsheets open.
 fn table(lang: Lang, month: NaiveDate, queries: &[SearchedQuery]) -> String {
-    let mut text = String::from("\u{feff}");
+    let mut text = String::from(BYTE_ORDER_MARK);
     text.push_str(lang.t(
         "月,検索された言葉,検索回数,見つかった件数,開かれた回数,開かれたデータセット\r\n",
         "month,query,searches,hits,clicks,datasets opened\r\n",
@@ -127,32 +128,9 @@ fn table(lang: Lang, month: NaiveDate, queries: &[SearchedQuery]) -> String {
     text
 }
 
-/// A text as a cell. One that spreadsheets would take for a formula gets an apostrophe before it: residents may type anything.
-fn cell(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let formula = text.starts_with(['=', '+', '-', '@']);
-    let text = if formula { format!("'{text}") } else { text };
-    if text.contains(['"', ',']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_are_texts_and_never_formulas() {
-        for (text, expected) in [
-            ("避難所", "避難所"),
-            ("a,b", "\"a,b\""),
-            ("\"a\"", "\"\"\"a\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("-a,b", "\"'-a,b\""),
-            ("a\r\nb", "a  b"),
-            ("", ""),
-        ] {
-            assert_eq!(cell(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn any_query_string_has_a_month() {

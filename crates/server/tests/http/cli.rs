@@ -1,0 +1,102 @@
+//! The command line, as somebody at a terminal meets it.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::harvesting::Harvesting;
+
+/// `minato` beside a catalog that is open already.
+fn minato(h: &Harvesting, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_minato"))
+        .args(arguments)
+        .args(["--data", h.site.dir.path().to_str().unwrap()])
+        .env("LC_ALL", "C.UTF-8")
+        .env("MINATO_HARVEST_ALLOW_ADDRESSES", h.sites.addresses().join(","))
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn says(h: &Harvesting, arguments: &[&str]) -> String {
+    let output = minato(h, arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    out
+}
+
+#[track_caller]
+fn refuses(h: &Harvesting, arguments: &[&str], words: &str) {
+    let output = minato(h, arguments);
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && err.contains(words), "{arguments:?}: {err}");
+}
+
+#[actix_web::test]
+async fn a_source_is_tried_registered_and_harvested_from_a_terminal() {
+    let h = Harvesting::start();
+    let source = h.sites.source("kure-shi").unwrap();
+    let place = ["--kind", "ckan", "--url", &source.url, "--organization", "kure-shi"];
+    let with = |first: &[&'static str]| -> Vec<String> { first.iter().chain(&place).map(|text| (*text).to_owned()).collect() };
+    let call = |words: Vec<String>| says(&h, &words.iter().map(String::as_str).collect::<Vec<_>>());
+
+    assert!(says(&h, &["harvest", "list"]).contains("minato harvest add"));
+    let preview = call(with(&["harvest", "preview"]));
+    assert!(preview.contains(" 1. ") && preview.contains("nothing was written"), "{preview}");
+    assert!(call(with(&["harvest", "validate", "--schedule", "@nightly"])).contains("nothing is wrong"));
+    refuses(&h, &["harvest", "preview"], "--kind");
+    refuses(
+        &h,
+        &["harvest", "add", "kure", "--kind", "fax", "--url", "https://example.jp", "--organization", "kure-shi"],
+        "open_data_list",
+    );
+    let wrong = ["harvest", "add", "K", "--kind", "ckan", "--url", "ftp://x", "--organization", "nowhere", "--schedule", "daily"];
+    refuses(&h, &wrong, "30 3 * * *");
+    assert!(call(with(&["harvest", "add", "kure", "--dry-run"])).contains("not registered"));
+    assert!(
+        call(with(&["harvest", "add", "kure", "--schedule", "30 3 * * *", "--map", "frequencies:ときどき=irregular"])).contains("kure")
+    );
+    let shown = says(&h, &["harvest", "show", "kure"]);
+    assert!(shown.contains("03:30") && shown.contains("ときどき"), "{shown}");
+
+    assert!(says(&h, &["harvest", "run", "kure"]).starts_with("complete: added "));
+    let run: Value = serde_json::from_str(&says(&h, &["harvest", "run", "kure", "--json"])).unwrap();
+    assert_eq!(run["status"], "complete");
+    let listed = says(&h, &["harvest", "list"]);
+    assert!(listed.contains("SOURCE") && listed.contains("complete ") && listed.contains("03:30"), "{listed}");
+    let listed: Value = serde_json::from_str(&says(&h, &["harvest", "list", "--json"])).unwrap();
+    assert_eq!((&listed[0]["source"]["slug"], &listed[0]["open_decisions"]), (&"kure".into(), &0.into()));
+    assert_eq!(says(&h, &["harvest", "history", "kure"]).lines().count(), 3);
+    assert!(says(&h, &["harvest", "errors", "kure"]).contains("no record failed"));
+    says(&h, &["harvest", "notices", "kure"]);
+
+    says(&h, &["harvest", "pause", "kure"]);
+    refuses(&h, &["harvest", "run", "kure"], "harvest resume");
+    assert!(says(&h, &["harvest", "resume", "kure"]).contains("03:30"));
+    assert!(says(&h, &["harvest", "cancel", "kure"]).contains("complete"));
+    assert!(says(&h, &["harvest", "corrections", "kure"]).contains("nothing was corrected"));
+    assert!(says(&h, &["harvest", "corrections", "kure", "--csv"]).starts_with("\u{feff}remote_id,"));
+    refuses(&h, &["harvest", "show", "nowhere"], "harvest list");
+    refuses(&h, &["harvest", "errors", "nowhere"], "harvest list");
+}
+
+#[actix_web::test]
+async fn what_failed_and_what_waits_is_shown_at_a_terminal() {
+    let h = Harvesting::start();
+    h.add(h.draft("mihara", "mihara-shi"));
+    h.harvest("mihara");
+    let plain = says(&h, &["harvest", "errors", "mihara"]);
+    let raw = says(&h, &["harvest", "errors", "mihara", "--raw"]);
+    assert!(raw.len() > plain.len() && raw.contains("    {"), "{raw}");
+    let failed: Value = serde_json::from_str(&says(&h, &["harvest", "errors", "mihara", "--raw", "--json"])).unwrap();
+    assert!(failed[0]["raw"].is_string());
+
+    assert!(says(&h, &["harvest", "decisions"]).contains("nothing waits"));
+    h.twice().await;
+    let open: Value = serde_json::from_str(&says(&h, &["harvest", "decisions", "--source", "kure-again", "--json"])).unwrap();
+    let id = open[0]["id"].as_str().unwrap();
+    assert!(says(&h, &["harvest", "decisions"]).contains("decide ID"));
+    assert!(says(&h, &["harvest", "decide", id, "reject"]).contains("rejected"));
+    refuses(&h, &["harvest", "decide", "none", "accept"], "harvest decisions");
+    refuses(&h, &["harvest", "decide", id, "perhaps"], "accept");
+}

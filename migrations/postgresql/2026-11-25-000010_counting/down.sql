@@ -1,0 +1,24 @@
+DROP TABLE counting_method;
+DROP TABLE excluded_day;
+DROP TABLE investigation_day;
+DROP TABLE download_referrer;
+DROP TABLE download_file;
+DROP TABLE download_format;
+DROP TABLE download_dataset;
+DROP TABLE download_period;
+DELETE FROM setting WHERE key = 'rollup.through';
+-- Looks at pages were kept beside the downloads.
+DELETE FROM download WHERE channel IN ('page', 'preview');
+ALTER TABLE download_day DROP COLUMN format;
+ALTER TABLE download_day DROP COLUMN unique_datasets;
+ALTER TABLE download_day DROP COLUMN unique_files;
+DROP INDEX download_visitor;
+DROP INDEX download_click_before;
+DROP INDEX download_click_at;
+CREATE INDEX download_click ON download (click, distribution_id, at);
+ALTER TABLE download DROP COLUMN agent_rule;
+ALTER TABLE download DROP COLUMN format;
+ALTER TABLE download DROP COLUMN referrer;
+ALTER TABLE download DROP COLUMN click_before;
+ALTER TABLE download DROP COLUMN clicks;
+ALTER TABLE download DROP COLUMN first_at;

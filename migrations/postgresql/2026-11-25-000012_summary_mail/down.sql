@@ -1,0 +1,2 @@
+DROP TABLE mail_sent;
+DROP TABLE mail_subscription;
