@@ -90,6 +90,26 @@ fn read(text: &str, delimiter: u8, quoting: bool, partial: bool, limits: Limits)
     records
 }
 
+/// All records with the lines they begin in, and how the text was written.
+pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encoding) {
+    let decoded = decode(bytes);
+    let delimiter = find_delimiter(&decoded.text, b',');
+    let mut rows = Vec::new();
+    let mut record = csv::StringRecord::new();
+    let text = decoded.text.as_bytes();
+    let mut reader = reader(&decoded.text, delimiter, true);
+    let (mut line, mut counted) = (1, 0);
+    while reader.read_record(&mut record).unwrap_or(false) {
+        // The reader's own lines lag behind where rows end in CRLF: it takes the LF for the beginning of the next.
+        let mut start = record.position().map_or(0, csv::Position::byte).try_into().unwrap_or(text.len()).min(text.len());
+        start += text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        line += text[counted..start].iter().filter(|byte| **byte == b'\n').count();
+        counted = start;
+        rows.push((line, record.iter().map(str::to_owned).collect()));
+    }
+    (rows, decoded.encoding)
+}
+
 fn reader(text: &str, delimiter: u8, quoting: bool) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting).from_reader(text.as_bytes())
 }

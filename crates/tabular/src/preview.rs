@@ -112,6 +112,11 @@ pub fn preview<R: Read + Seek>(mut reader: R, file_name: &str, media_type: Optio
     preview_delimited(reader, byte_size, &file, limits)
 }
 
+/// A file by its name alone.
+pub(crate) fn file_name(name: &str) -> FileName<'_> {
+    FileName { full: name, extension: extension(name), media_type: "" }
+}
+
 /// The file as messages name it.
 pub(crate) struct FileName<'a> {
     full: &'a str,
@@ -156,7 +161,7 @@ impl FileName<'_> {
         self.is_delimited() || workbook || unnamed && (unknown || !self.extension.is_empty())
     }
 
-    fn check_size(&self, byte_size: u64, limit: u64) -> Result<(), Error> {
+    pub(crate) fn check_size(&self, byte_size: u64, limit: u64) -> Result<(), Error> {
         if byte_size > limit { Err(Error::TooLarge { file_name: self.name(), limit }) } else { Ok(()) }
     }
 }

@@ -52,6 +52,30 @@ pub(crate) fn preview_xls<R: Read + Seek>(reader: R, file: &FileName<'_>, limits
     table(sheet.0, source, limits)
 }
 
+/// The rows of the first visible sheet with a value, with their numbers in the sheet.
+pub(crate) fn read_workbook(bytes: &[u8], file: &FileName<'_>, limits: Limits) -> Result<Vec<(usize, Vec<String>)>, Error> {
+    check_parts(Cursor::new(bytes), file, limits)?;
+    guarded(file, "XLSX", || {
+        let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(|error| file.broken("XLSX", error))?;
+        let sheets = workbook.sheets_metadata().to_vec();
+        let visible = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible);
+        for sheet in visible.take(20) {
+            let mut grid = Grid::new(limits);
+            let mut cells = workbook.worksheet_cells_reader(&sheet.name).map_err(|error| file.broken("XLSX", error))?;
+            while let Some(cell) = cells.next_cell().map_err(|error| file.broken("XLSX", error))? {
+                let (row, column) = cell.get_position();
+                if !grid.add(row, column, || text_of(Data::from(cell.get_value().clone()))) {
+                    break;
+                }
+            }
+            if !grid.rows.is_empty() {
+                return Ok(grid.rows.into_iter().map(|(row, cells)| (row as usize + 1, cells)).collect());
+            }
+        }
+        Err(file.empty())
+    })
+}
+
 /// Readers of binary formats index into what they read; a file that makes one fall over is a broken file, not the end of a worker.
 fn guarded<T>(file: &FileName<'_>, format: &'static str, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(file.broken(format, "its structure is damaged")))
