@@ -96,10 +96,16 @@ pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encodi
     let delimiter = find_delimiter(&decoded.text, b',');
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
+    let text = decoded.text.as_bytes();
     let mut reader = reader(&decoded.text, delimiter, true);
+    let (mut line, mut counted) = (1, 0);
     while reader.read_record(&mut record).unwrap_or(false) {
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push((usize::try_from(line).unwrap_or(usize::MAX), record.iter().map(str::to_owned).collect()));
+        // The reader's own lines lag behind where rows end in CRLF: it takes the LF for the beginning of the next.
+        let mut start = record.position().map_or(0, csv::Position::byte).try_into().unwrap_or(text.len()).min(text.len());
+        start += text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        line += text[counted..start].iter().filter(|byte| **byte == b'\n').count();
+        counted = start;
+        rows.push((line, record.iter().map(str::to_owned).collect()));
     }
     (rows, decoded.encoding)
 }

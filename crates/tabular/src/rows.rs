@@ -54,6 +54,15 @@ mod tests {
     }
 
     #[test]
+    fn rows_keep_their_numbers_with_either_line_end() {
+        for end in ["\n", "\r\n"] {
+            let text = ["月,件数", "2026-09,1", "\"2026", "10\",2", "2026-11,3", ""].join(end);
+            let (rows, _) = read_rows(text.as_bytes(), "a.csv", 100).unwrap();
+            assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 2, 3, 5], "{end:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_table_is_refused() {
         for (bytes, name) in [(&b""[..], "a.csv"), (b"%PDF-1.7", "a.pdf"), (b"PK\x03\x04broken", "a.xlsx"), (b"\r\n \r\n", "a.csv")] {
             assert!(read_rows(bytes, name, 100).is_err(), "{name}");

@@ -1,13 +1,12 @@
 //! Past monthly counts as portals publish them: a row for each file, CSV or XLSX.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek};
 
-use chrono::{Datelike, NaiveDate};
-use minato_catalog::{FieldError, ReportKind, ReportSource, Text, parse_day, parse_month};
+use chrono::NaiveDate;
+use minato_catalog::{FieldError, ReportKind, ReportSource, Text, Viewer, parse_report_month};
 use minato_store::dataset;
 use minato_store::previous_portal::{self as store, ReportedDownload};
-use minato_tabular::{Limits, preview};
+use minato_tabular::read_rows;
 use uuid::Uuid;
 
 use crate::App;
@@ -17,6 +16,8 @@ use crate::report::{ReportImport, ReportRow};
 
 /// Rows read of a file of counts.
 const COUNT_ROWS_MAX: usize = 1_000_000;
+/// Rows above the header at most: titles and the like.
+const ROWS_ABOVE_MAX: usize = 10;
 
 /// A file of past counts to take in.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct CountsFile {
     pub month: Option<NaiveDate>,
     /// Leave out what cannot be used; else nothing is written then.
     pub skip_bad_rows: bool,
+    /// Why closed months are restated; without a reason they are not.
+    pub reason: Option<String>,
     /// Write nothing.
     pub dry_run: bool,
 }
@@ -42,24 +45,31 @@ pub struct CountsReport {
     pub matched: usize,
     /// Rows whose file is not here (any more); they belong to the sum all the same.
     pub unmatched: usize,
-    /// Rows that cannot be used: their number below the header, and why.
+    /// Rows that cannot be used: their number in the file, and why.
     pub bad_rows: Vec<(usize, Text)>,
     /// Whether anything was written.
     pub written: bool,
 }
 
 impl App {
-    /// Takes in what a portal reported of past downloads: sums by month, marked as reported, and what each file had.
-    pub fn import_counts(&self, context: &Context, file: &CountsFile, reader: impl Read + Seek) -> Result<CountsReport> {
-        let limits =
-            Limits { rows: COUNT_ROWS_MAX, cell_chars: 2_000, bytes: 200_000_000, document_bytes: 200_000_000, ..Limits::default() };
-        let table = preview(reader, &file.name, None, limits).map_err(|error| Error::invalid(unreadable(file, &error.to_string())))?;
-        let columns = Columns::of(&table.columns).map_err(|missing| Error::invalid(missing_column(file, missing, &table.columns)))?;
+    /// Takes in what a portal reported of past downloads: sums by month, among what other sites report, and what each file had.
+    pub fn import_counts(&self, context: &Context, file: &CountsFile, bytes: &[u8]) -> Result<CountsReport> {
+        let (table, _) = read_rows(bytes, &file.name, COUNT_ROWS_MAX).map_err(|error| Error::invalid(unreadable(file, &error.text())))?;
+        let headers: Vec<_> = table.iter().take(ROWS_ABOVE_MAX).map(|row| Columns::of(&row.cells)).collect();
+        let Some(header) = headers.iter().position(std::result::Result::is_ok) else {
+            let (missing, row) =
+                headers.iter().zip(&table).find_map(|(found, row)| Some((found.as_ref().err()?, row))).unwrap_or((&TOTAL[0], &table[0]));
+            return Err(Error::invalid(missing_column(file, missing, &row.cells)));
+        };
+        let columns =
+            Columns::of(&table[header].cells).map_err(|missing| Error::invalid(missing_column(file, missing, &table[header].cells)))?;
         let month = file.month.or_else(|| month_in(&file.name));
         let mut report = CountsReport::default();
         let mut rows: BTreeMap<String, BTreeMap<String, ReportedDownload>> = BTreeMap::new();
-        for (number, cells) in (1..).zip(&table.rows) {
-            match columns.read(cells, month) {
+        let mut first_rows: BTreeMap<String, usize> = BTreeMap::new();
+        for row in &table[header + 1..] {
+            let number = row.number;
+            match columns.read(&row.cells, month) {
                 Err(cause) => report.bad_rows.push((number, cause)),
                 Ok(row) => {
                     let of_month = rows.entry(row.month.clone()).or_default();
@@ -76,6 +86,7 @@ impl App {
                     let (dataset_id, distribution_id) = self.counted_file(&row)?;
                     report.matched += usize::from(distribution_id.is_some());
                     report.unmatched += usize::from(distribution_id.is_none());
+                    first_rows.entry(row.month.clone()).or_insert(number);
                     *report.months.entry(row.month).or_default() += row.total;
                     of_month.insert(
                         row.resource.clone(),
@@ -87,39 +98,41 @@ impl App {
         if file.dry_run || rows.is_empty() || (!report.bad_rows.is_empty() && !file.skip_bad_rows) {
             return Ok(report);
         }
-        let sums = ReportImport {
-            rows: (1..)
-                .zip(&rows)
-                .map(|(number, (month, rows))| ReportRow {
-                    number,
-                    month: month.clone(),
-                    source: file.source.clone(),
-                    organization: String::new(),
-                    total: rows.values().map(|row| row.total).sum::<i64>().to_string(),
-                    note: file.name.clone(),
-                })
-                .collect(),
-            source: None,
+        self.know_reporter(context, &file.source)?;
+        let sums = report.months.iter().map(|(month, total)| ReportRow {
+            number: first_rows.get(month).copied().unwrap_or_default(),
+            month: month.clone(),
+            total: total.to_string(),
+            note: file.name.chars().take(500).collect(),
+            ..ReportRow::default()
+        });
+        let import = ReportImport {
+            rows: sums.collect(),
+            source: Some(file.source.clone()),
             replace: true,
-            reason: None,
+            reason: file.reason.clone(),
             way: "cli",
         };
-        if !self.report_sources()?.iter().any(|source| source.id == file.source) {
-            let title = "以前のポータルの報告値".to_owned();
-            let title_en = "reported by the portal before".to_owned();
-            self.save_report_source(context, ReportSource { id: file.source.clone(), kind: ReportKind::Reported, title, title_en })?;
-        }
-        // The sums first: they are refused where a month is closed, and then nothing is written.
-        self.import_reports(context, &sums)?;
+        // It refuses what may not be reported, before the files' own figures are touched.
+        self.import_reports(context, &import)?;
         self.store().write::<_, Error>(|conn| {
             for (month, rows) in &rows {
-                let rows: Vec<ReportedDownload> = rows.values().cloned().collect();
-                store::replace_reported(conn, month, &file.source, &rows)?;
+                store::replace_reported(conn, month, &file.source, &rows.values().cloned().collect::<Vec<_>>())?;
             }
             Ok(())
         })?;
         report.written = true;
         Ok(report)
+    }
+
+    /// A portal reports under the name of its harvest source.
+    fn know_reporter(&self, context: &Context, id: &str) -> Result<()> {
+        if self.report_sources()?.iter().any(|known| known.id == id) {
+            return Ok(());
+        }
+        let title = self.source(&Viewer::system("import"), id).map_or_else(|_| id.to_owned(), |source| source.draft.title);
+        let source = ReportSource { id: id.to_owned(), kind: ReportKind::Reported, title, title_en: id.to_owned() };
+        self.save_report_source(context, source).map(|_| ())
     }
 
     /// What the file of a row is here: by its number, else by what the dataset is called.
@@ -245,18 +258,9 @@ fn whole_number(text: &str) -> Option<i64> {
     (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
-/// `2024-01`, `2024/1`, `202401`, `2024年1月`, `令和6年1月`, `R6.1`, or any day of the month.
+/// A month in the spellings of reports, or `202401`.
 fn month_of(text: &str) -> Option<NaiveDate> {
-    let text: String = text.chars().filter_map(half_width).collect();
-    let day = parse_month(&text)
-        .or_else(|| month_in(&text))
-        .or_else(|| {
-            [('月', "1日"), ('/', "/1"), ('.', ".1")]
-                .iter()
-                .find_map(|(mark, first)| text.contains(*mark).then(|| parse_day(&format!("{text}{first}"))).flatten())
-        })
-        .or_else(|| parse_day(&text))?;
-    day.with_day(1)
+    parse_report_month(text).or_else(|| month_in(text))
 }
 
 /// The month that a file's name ends in: `…_202401.csv`.
@@ -270,13 +274,8 @@ fn month_in(file_name: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(digits[..4].parse().ok()?, digits[4..].parse().ok()?, 1)
 }
 
-fn unreadable(file: &CountsFile, detail: &str) -> FieldError {
-    FieldError::new(
-        "",
-        "unreadable",
-        format!("{} を表として読めません（{detail}）。CSV か XLSX のファイルを指定してください。", file.name),
-        format!("{} cannot be read as a table: {detail}; give a CSV or XLSX file", file.name),
-    )
+fn unreadable(file: &CountsFile, cause: &Text) -> FieldError {
+    FieldError::new("", "unreadable", format!("{}: {}", file.name, cause.ja), format!("{}: {}", file.name, cause.en))
 }
 
 fn missing_column(file: &CountsFile, missing: &str, columns: &[String]) -> FieldError {
@@ -311,7 +310,7 @@ mod tests {
 
     #[test]
     fn months_are_read_as_portals_write_them() {
-        for text in ["2024-01", "2024/1", "2024/01", "202401", "2024年1月", "令和6年1月", "R6.1", "２０２４年１月", "2024-01-31"]
+        for text in ["2024-01", "2024/1", "2024/01", "202401", "2024年1月", "令和6年1月", "R6.1", "２０２４年１月", "2024-01-01"]
         {
             assert_eq!(month_of(text).map(|day| day.to_string()).as_deref(), Some("2024-01-01"), "{text}");
         }

@@ -1,8 +1,6 @@
 //! `minato import`: what `minato export` wrote, or the portal that was before.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,6 +51,9 @@ struct Dataeye {
     /// The month of counts that do not say it, for example 2024-01.
     #[arg(long, value_name = "MONTH")]
     counts_month: Option<String>,
+    /// Why figures of closed months are restated; without a reason they are refused.
+    #[arg(long)]
+    reason: Option<String>,
     /// Leave out rows of counts that cannot be used; without it nothing of their file is taken in.
     #[arg(long)]
     skip_bad_rows: bool,
@@ -94,8 +95,8 @@ fn dataeye(mut settings: AppSettings, arguments: &Dataeye) -> anyhow::Result<Exi
             )
         })?),
     };
-    // A file that cannot be opened is better known before hours of fetching.
-    let counts = arguments.counts.iter().map(|path| Ok((path, open(path)?))).collect::<anyhow::Result<Vec<_>>>()?;
+    // A file that cannot be read is better known before hours of fetching.
+    let counts = arguments.counts.iter().map(|path| Ok((path, read(path)?))).collect::<anyhow::Result<Vec<_>>>()?;
     let mut url = arguments.place.clone();
     if !is_address(&url) {
         let portal = SavedPortal::open(Path::new(&url), arguments.portal_url.as_deref()).map_err(|cause| anyhow::anyhow!(pick(&cause)))?;
@@ -105,16 +106,17 @@ fn dataeye(mut settings: AppSettings, arguments: &Dataeye) -> anyhow::Result<Exi
     let app = beside(settings)?;
     let request = TakeOver { source: arguments.source.clone(), organization: arguments.organization.clone(), url };
     let mut whole = if arguments.dry_run { plan(&app, &request)? } else { take_over(&app, &request)? };
-    for (path, file) in counts {
+    for (path, bytes) in counts {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let request = CountsFile {
             name,
             source: arguments.source.clone(),
             month: counts_month,
             skip_bad_rows: arguments.skip_bad_rows,
+            reason: arguments.reason.clone(),
             dry_run: arguments.dry_run,
         };
-        let report = app.import_counts(&Context::system("import"), &request, BufReader::new(file))?;
+        let report = app.import_counts(&Context::system("import"), &request, &bytes)?;
         print_counts(&request, &report);
         whole &= report.bad_rows.is_empty();
     }
@@ -126,9 +128,9 @@ fn is_address(place: &str) -> bool {
     start.starts_with("http://") || start.starts_with("https://")
 }
 
-fn open(path: &Path) -> anyhow::Result<File> {
-    File::open(path).with_context(|| {
-        say(&format!("--counts の {} を開けません。", path.display()), &format!("--counts: {} cannot be opened", path.display()))
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| {
+        say(&format!("--counts の {} を読めません。", path.display()), &format!("--counts: {} cannot be read", path.display()))
     })
 }
 
@@ -242,7 +244,7 @@ fn print_counts(file: &CountsFile, report: &CountsReport) {
     }
     for (row, cause) in report.bad_rows.iter().take(NAMED_MAX) {
         let Text { ja, en, .. } = cause;
-        eprintln!("{}", say(&format!("{name}: データの {row} 行目: {ja}"), &format!("{name}: row {row} below the header: {en}")));
+        eprintln!("{}", say(&format!("{name}: {row} 行目: {ja}"), &format!("{name}: row {row}: {en}")));
     }
     print_rest(report.bad_rows.len());
     if !report.bad_rows.is_empty() && !report.written && !file.dry_run {

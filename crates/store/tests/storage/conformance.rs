@@ -9,7 +9,7 @@ use minato_store::search_log::{NewClicks, NewSearches, SearchKind};
 use minato_store::statistics::{Grain, SumFilter};
 use minato_store::{
     Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, indicator, job, keyword,
-    membership, organization, search_log, setting, statistics, synonym_list,
+    membership, organization, previous_portal, search_log, setting, statistics, synonym_list,
 };
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ suite!(
     searches_and_clicks_add_up_by_month,
     made_up_queries_do_not_fill_the_log,
     months_of_searches_are_dropped_whole,
+    numbers_and_counts_of_the_previous_portal_are_kept,
 );
 
 fn now() -> DateTime<Utc> {
@@ -603,7 +604,8 @@ fn harvest_records_and_outcomes_are_kept(database: &Database) {
     };
     store.write::<_, Error>(|conn| harvest::save_record(conn, &record)).unwrap();
     let later = new_id();
-    assert_eq!(store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap(), vec![record.clone()]);
+    let absent = store.read(|conn| harvest::unseen_records(conn, source.id, later)).unwrap();
+    assert_eq!(absent.iter().map(|it| (it.remote_id.as_str(), it.dataset_id)).collect::<Vec<_>>(), [("r1", record.dataset_id)]);
     let unseen = |id: &str| store.read(|conn| harvest::find_unseen_by_alternate(conn, source.id, id, later)).unwrap();
     assert_eq!((unseen("7"), unseen("8")), (Some(record.clone()), None));
     store.write::<_, Error>(|conn| harvest::rename_record(conn, source.id, "r1", "r2")).unwrap();
@@ -773,4 +775,33 @@ fn months_of_searches_are_dropped_whole(database: &Database) {
     let queries = ["避難所".to_owned()];
     assert!(store.read(|conn| search_log::clicks_of(conn, "2024-09", &queries)).unwrap().is_empty());
     assert_eq!(store.read(|conn| search_log::clicks_of(conn, "2024-10", &queries)).unwrap().len(), 1);
+}
+
+fn numbers_and_counts_of_the_previous_portal_are_kept(database: &Database) {
+    let store = &database.store;
+    let organization = save_organization(store, "kure");
+    let new = new_dataset(organization.id, "hinanjo", serde_json::json!({}));
+    save(store, &new, None).unwrap();
+    let (first, second) = (new_id(), new_id());
+    let set = |number: &str, id: Uuid| store.write::<_, Error>(|conn| previous_portal::set_resource_number(conn, number, id)).unwrap();
+    assert_eq!([set("120", first), set("120", first), set("120", second)], [true, false, true]);
+    assert_eq!(store.read(|conn| previous_portal::find_resource(conn, "120")).unwrap(), Some(second));
+    assert_eq!(store.read(|conn| previous_portal::find_resource(conn, "121")).unwrap(), None);
+    let number = || store.write::<_, Error>(|conn| previous_portal::set_dataset_number(conn, "12", new.id)).unwrap();
+    assert_eq!([number(), number()], [true, false]);
+    assert_eq!(store.read(|conn| dataset::find_by_alias(conn, "12")).unwrap().map(|found| found.id), Some(new.id));
+
+    let row = |resource: &str, dataset_id: Option<Uuid>, total: i64| previous_portal::ReportedDownload {
+        resource: resource.to_owned(),
+        title: "t".to_owned(),
+        dataset_id,
+        distribution_id: None,
+        total,
+    };
+    let report = |rows: &[previous_portal::ReportedDownload]| {
+        store.write::<_, Error>(|conn| previous_portal::replace_reported(conn, "2024-01", "portal", rows)).unwrap();
+        store.read(|conn| previous_portal::reported_of_dataset(conn, new.id)).unwrap()
+    };
+    assert_eq!(report(&[row("120", Some(new.id), 5), row("121", Some(new.id), 2), row("990", None, 9)]), [("2024-01".to_owned(), 7)]);
+    assert_eq!(report(&[row("120", Some(new.id), 6)]), [("2024-01".to_owned(), 6)]);
 }
