@@ -58,6 +58,8 @@ pub struct AppSettings {
     pub harvest: minato_harvest::ClientSettings,
     /// Name of this process for leases; made here when empty.
     pub node: String,
+    /// Whether mails are sent at all; otherwise none are written.
+    pub sends_mail: bool,
     /// Address under which the public reaches this catalog, without a final slash; empty when not known. Tells our own records apart.
     pub public_url: String,
     /// What time it is.
@@ -77,6 +79,7 @@ impl AppSettings {
             upload_bytes_max: 2 * 1024 * 1024 * 1024,
             harvest: minato_harvest::ClientSettings::default(),
             node: String::new(),
+            sends_mail: false,
             public_url: String::new(),
             clock: Clock::default(),
         }

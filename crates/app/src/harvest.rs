@@ -27,6 +27,7 @@ pub use notice::{AbsentRecord, HarvestNotice, MappingGap};
 pub use overlay::correction_path;
 pub use past_counts::{CountsFile, CountsReport};
 pub use preview::{HarvestPreview, PreviewRecord, PreviewRequest};
+pub use report::HarvestMail;
 pub use take_over::{LeftOut, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver};
 
 use crate::App;
@@ -37,7 +38,7 @@ use crate::noun::signed_in;
 
 pub(crate) const KIND: &str = "harvest";
 /// All kinds of jobs here.
-pub(crate) const JOBS: &[&str] = &[KIND, preview::KIND, link::KIND];
+pub(crate) const JOBS: &[&str] = &[KIND, preview::KIND, link::KIND, report::KIND];
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 

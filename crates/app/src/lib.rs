@@ -35,7 +35,7 @@ pub use distribution::{FileUpload, FoundDistribution};
 pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
-    AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestNotice, HarvestPreview, HarvestProgress,
+    AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestMail, HarvestNotice, HarvestPreview, HarvestProgress,
     HarvestSourceStatus, LeftOut, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver,
     correction_path,
 };

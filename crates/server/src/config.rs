@@ -168,6 +168,7 @@ impl Config {
         settings.index_memory_bytes = self.storage.index_memory_bytes;
         settings.harvest.contact_url = self.harvest.contact.clone().unwrap_or_else(|| self.server.base_url());
         settings.public_url = self.server.base_url();
+        settings.sends_mail = self.mail.smtp.is_some();
         for text in &self.harvest.allow_addresses {
             let address = text.trim().parse().map_err(|error| anyhow::anyhow!("harvest.allow_addresses: `{text}`: {error}"))?;
             settings.harvest.allow_addresses.push(address);

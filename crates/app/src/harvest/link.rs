@@ -380,7 +380,7 @@ fn format_of_media_type(media_type: &str) -> Option<&'static str> {
 
 /// Formats that are one within another are no contradiction: servers say so all the time.
 fn is_distinct(declared: &str, served: &str) -> bool {
-    let within = |outer: &str, inner: &[&str]| served == outer && inner.contains(&declared);
+    let within = |outer: &str, inner: &[&str]| served == outer && inner.iter().any(|format| format.eq_ignore_ascii_case(declared));
     !(within("JSON", &["GeoJSON", "JSON-LD", "TopoJSON", "CityJSON"])
         || within("XML", &["KML", "RDF", "GML", "GPX", "RSS", "GeoRSS"])
         || served == "ZIP")

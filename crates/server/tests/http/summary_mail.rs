@@ -1,4 +1,4 @@
-//! Monthly summaries: only where asked for, once, and readable.
+//! Mails: only where asked for, once, and readable.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use minato_app::Clock;
 use minato_app::catalog::Role;
 use minato_server::config::{MailSettings, MailTls};
-use minato_server::mail::send_due;
+use minato_server::mail::{send_due, send_reports};
 use serde_json::json;
 
 use crate::site::Site;
@@ -67,4 +67,29 @@ async fn a_summary_is_sent_once_to_those_who_asked() {
     assert!(mails.try_recv().is_err());
     site.ask("DELETE", path).token(&site.publisher).send().await.expect(200);
     assert_eq!(site.ask("GET", path).token(&site.publisher).send().await.expect(200)["address"], json!(null));
+}
+
+#[actix_web::test]
+async fn a_harvest_that_needs_a_person_is_reported_once() {
+    let site = Site::open_with(|settings| settings.sends_mail = true);
+    let source = json!({
+        "slug": "fuchu-list", "title": "府中町一覧", "kind": "open_data_list", "url": "http://127.0.0.1:9/list.csv", "organization": "fuchu-cho",
+        "notify": {"email": "opendata@fuchu.example.jp"},
+    });
+    site.ask("POST", "/api/v1/harvest-sources").token(&site.admin).json(&source).send().await.expect(201);
+    // Who is told is nobody else's business.
+    assert_eq!(site.get("/api/v1/harvest-sources/fuchu-list").await.expect(200)["notify"], json!({}));
+    let app = site.state.app.clone();
+    let run =
+        actix_web::web::block(move || app.harvest(&minato_app::Context::system("test"), "fuchu-list", |_| {}).unwrap()).await.unwrap();
+    assert_eq!(run.status.as_str(), "failed");
+    let (smtp, mails) = sink();
+    let settings = MailSettings { smtp: Some(smtp), tls: MailTls::None, from: Some("minato@example.jp".into()), ..MailSettings::default() };
+    let send = || {
+        let (app, settings) = (site.state.app.clone(), settings.clone());
+        actix_web::web::block(move || send_reports(&app, &settings).unwrap())
+    };
+    assert_eq!(send().await.unwrap(), 1);
+    assert_eq!(send().await.unwrap(), 0, "once a run");
+    assert!(mails.recv().unwrap().contains("To: opendata@fuchu.example.jp"));
 }
