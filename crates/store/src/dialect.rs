@@ -25,6 +25,18 @@ pub(crate) fn prepare_sqlite(conn: &mut SqliteConnection) -> Result<()> {
         .map_err(|error| Error::Connect(error.to_string()))
 }
 
+/// Lets a connection sort much in memory, or as little as usual again. For work on all there is, within a transaction.
+pub(crate) fn sort_in_memory(conn: &mut AnyConnection, much: bool) -> Result<()> {
+    match (conn, much) {
+        (AnyConnection::Sqlite(conn), true) => conn.batch_execute("PRAGMA cache_size = -65536")?,
+        (AnyConnection::Sqlite(conn), false) => conn.batch_execute("PRAGMA cache_size = -1000")?,
+        (AnyConnection::Postgresql(conn), true) => conn.batch_execute("SET LOCAL work_mem = '64MB'")?,
+        // It ends with the transaction.
+        (AnyConnection::Postgresql(_), false) => {}
+    }
+    Ok(())
+}
+
 /// Runs `f` in a transaction that holds the write lock from its first statement on, so that what it reads is what it changes.
 pub(crate) fn write_transaction<T, E: From<Error>>(
     conn: &mut AnyConnection,

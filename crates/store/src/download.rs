@@ -10,6 +10,7 @@ use minato_catalog::{Cell, Channel, ClientClass, Download, Sums, jst_day, jst_mi
 use uuid::Uuid;
 
 use crate::connection::AnyConnection;
+use crate::dialect;
 use crate::error::{Error, Result};
 use crate::record::{parse_id, utc};
 use crate::schema::{counting_method, download, download_day, download_referrer, excluded_day, investigation_day};
@@ -340,15 +341,18 @@ pub fn rebuild_day(conn: &mut AnyConnection, day: NaiveDate) -> Result<()> {
          SELECT $1, dataset_id, organization_id, class, channel, COUNT(*), CAST(SUM(CASE WHEN of_dataset = 1 THEN 1 ELSE 0 END) AS BIGINT) \
          FROM ({numbered}) AS numbered WHERE kind = 1 GROUP BY dataset_id, organization_id, class, channel"
     );
-    for query in [downloads, investigations] {
+    dialect::sort_in_memory(conn, true)?;
+    let done = [downloads, investigations].into_iter().try_for_each(|query| {
         diesel::sql_query(query)
             // SQLite numbers parameters as they first appear, so they must appear in their order.
             .bind::<Text, _>(&text)
             .bind::<diesel::sql_types::Timestamp, _>(from)
             .bind::<diesel::sql_types::Timestamp, _>(to)
-            .execute(conn)?;
-    }
-    Ok(())
+            .execute(conn)
+            .map(drop)
+    });
+    dialect::sort_in_memory(conn, false)?;
+    Ok(done?)
 }
 
 fn day_bounds(day: NaiveDate) -> (NaiveDateTime, NaiveDateTime) {

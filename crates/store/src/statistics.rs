@@ -18,7 +18,7 @@ use crate::record::parse_id;
 use crate::schema::{
     download_dataset, download_day, download_file, download_format, download_period, download_referrer, investigation_day,
 };
-use crate::setting;
+use crate::{dialect, setting};
 
 /// Setting that says which days are added up: those up to this one.
 const THROUGH: &str = "rollup.through";
@@ -244,14 +244,10 @@ pub fn roll_up(conn: &mut AnyConnection, last: NaiveDate) -> Result<()> {
             more("download_format", "period, format")
         ),
         "DROP TABLE rollup_month".to_owned(),
+        // Days of single organizations are read from the days themselves, by their index.
         format!(
-            "INSERT INTO download_period ({period_key}, {columns}) SELECT day, organization_id, class, channel, {sums} FROM download_day \
-             WHERE day > '{after}' AND day <= '{last}' GROUP BY 1, 2, 3, 4 {}",
-            more("download_period", period_key)
-        ),
-        format!(
-            "INSERT INTO download_period ({period_key}, {columns}) SELECT period, '', class, channel, {sums} FROM download_period \
-             WHERE LENGTH(period) = 10 AND organization_id <> '' AND period > '{after}' AND period <= '{last}' GROUP BY 1, 3, 4 {}",
+            "INSERT INTO download_period ({period_key}, {columns}) SELECT day, '', class, channel, {sums} FROM download_day \
+             WHERE day > '{after}' AND day <= '{last}' GROUP BY day, class, channel {}",
             more("download_period", period_key)
         ),
         format!(
@@ -261,9 +257,10 @@ pub fn roll_up(conn: &mut AnyConnection, last: NaiveDate) -> Result<()> {
              DO UPDATE SET total = download_file.total + excluded.total, unique_files = download_file.unique_files + excluded.unique_files"
         ),
     ];
-    for step in steps {
-        diesel::sql_query(step).execute(conn)?;
-    }
+    dialect::sort_in_memory(conn, true)?;
+    let done = steps.into_iter().try_for_each(|step| diesel::sql_query(step).execute(conn).map(drop));
+    dialect::sort_in_memory(conn, false)?;
+    done?;
     setting::set(conn, THROUGH, &last.to_string())
 }
 
@@ -288,7 +285,7 @@ pub fn series(conn: &mut AnyConnection, filter: &SumFilter, grain: Grain) -> Res
     let by_day = filter.distribution_id.is_some() || (filter.dataset_id.is_some() && grain == Grain::Day);
     let (segments, recent) = split(conn, filter.from, filter.to, if by_day { None } else { Some(grain) })?;
     for segment in segments {
-        let rows = if segment.grain == Grain::Day && filter.dataset_id.is_some() {
+        let rows = if segment.grain == Grain::Day && (filter.dataset_id.is_some() || filter.organization_id.is_some()) {
             day_rows(conn, filter, segment.first, segment.last)?
         } else if filter.dataset_id.is_some() {
             dataset_periods(conn, filter, &segment)?
@@ -331,12 +328,13 @@ pub fn by_dataset(conn: &mut AnyConnection, filter: &SumFilter) -> Result<HashMa
 pub fn by_organization(conn: &mut AnyConnection, filter: &SumFilter) -> Result<HashMap<Uuid, Sums>> {
     let mut found = HashMap::new();
     let (segments, recent) = split(conn, filter.from, filter.to, Some(Grain::Year))?;
-    for segment in segments {
-        let query = of_periods!(filter, segment, organization_id).filter(download_period::organization_id.ne(""));
+    let days = segments.iter().filter(|segment| segment.grain == Grain::Day).map(|segment| (segment.first, segment.last));
+    for (first, last) in days.chain(recent) {
+        let query = of_days!(filter, first, last, organization_id);
         collect(&mut found, query.load::<Counted>(conn)?, parse_id)?;
     }
-    if let Some((first, last)) = recent {
-        let query = of_days!(filter, first, last, organization_id);
+    for segment in segments.iter().filter(|segment| segment.grain != Grain::Day) {
+        let query = of_periods!(filter, segment, organization_id).filter(download_period::organization_id.ne(""));
         collect(&mut found, query.load::<Counted>(conn)?, parse_id)?;
     }
     Ok(found)

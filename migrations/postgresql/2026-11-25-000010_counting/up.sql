@@ -81,6 +81,7 @@ CREATE TABLE investigation_day (
     PRIMARY KEY (day, dataset_id, organization_id, class, channel)
 );
 CREATE INDEX investigation_day_dataset ON investigation_day (dataset_id, day);
+CREATE INDEX investigation_day_organization ON investigation_day (organization_id, day);
 
 -- What was not counted, by the rule that said so; kind is `download` or `investigation`.
 CREATE TABLE excluded_day (

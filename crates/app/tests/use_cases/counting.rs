@@ -342,7 +342,11 @@ fn a_sample_of_a_day_counts_to_the_same_again() {
         for number in 0..40_u8 {
             world.time.pass(i64::from(number % 7) * 11);
             let agent = [BROWSER, "curl/8.5.0", CHATGPT][usize::from(number % 3)];
-            world.send(usize::from(number % 2), usize::from(number % 2), &FileRequest { user_agent: Some(agent), ..request(number % 5) });
+            let asked = FileRequest { user_agent: Some(agent), ..request(number % 5) };
+            world.send(usize::from(number % 2), usize::from(number % 2), &asked);
+            if number % 4 == 0 {
+                world.send(0, usize::from(number % 2), &asked);
+            }
         }
         world.servers[0].note_view(&Viewer::public(), "counted", &FileRequest { channel: Channel::Page, ..request(1) });
         world.servers[0].flush_view_log();

@@ -279,6 +279,22 @@ fn since(state: &Shared, query: &Query) -> Result<NaiveDate, Problem> {
     Ok(query.day("since")?.unwrap_or_else(|| today.checked_sub_days(Days::new(29)).unwrap_or(today)))
 }
 
+/// The class asked for, of those that count.
+fn class_of(query: &Query) -> Result<Option<ClientClass>, Problem> {
+    match query.text("class").map(|text| ClientClass::parse(text).filter(|class| *class != ClientClass::Robot)) {
+        Some(None) => Err(not_one_of("class", CLASSES)),
+        found => Ok(found.flatten()),
+    }
+}
+
+/// The channel asked for, of those of downloads.
+fn channel_of(query: &Query) -> Result<Option<Channel>, Problem> {
+    match query.text("channel").map(|text| Channel::parse(text).filter(|channel| channel.is_download())) {
+        Some(None) => Err(not_one_of("channel", CHANNELS)),
+        found => Ok(found.flatten()),
+    }
+}
+
 async fn download_series(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
     let distribution = match query.text("distribution") {
         Some(id) => Some(
@@ -294,8 +310,8 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
         organization: query.string("organization").map(|key| organization_key(&state.app, key)),
         dataset: query.string("dataset"),
         distribution,
-        class: query.choice::<ClientClass>("class", CLASSES)?,
-        channel: query.choice::<Channel>("channel", CHANNELS)?,
+        class: class_of(&query)?,
+        channel: channel_of(&query)?,
     };
     read(&state, &request, None, move |app, viewer, _| {
         // A distribution says how its hidden dataset is used; who may not see that one learns nothing.
@@ -314,8 +330,8 @@ async fn top_datasets(state: Shared, request: HttpRequest, query: Query) -> Resu
         from: since,
         to: query.day("to")?.unwrap_or_else(|| state.app.today()),
         organization: query.string("organization").map(|key| organization_key(&state.app, key)),
-        class: query.choice::<ClientClass>("class", CLASSES)?,
-        channel: query.choice::<Channel>("channel", CHANNELS)?,
+        class: class_of(&query)?,
+        channel: channel_of(&query)?,
         limit,
     };
     read(&state, &request, None, move |app, viewer, base| {

@@ -106,7 +106,6 @@ fn rich() -> Dataset {
         conforms_to: vec!["A".to_owned(), "B".to_owned()],
         standard_dataset: None,
         extras: BTreeMap::from([("備考".to_owned(), "なし".to_owned()), ("author_email".to_owned(), "b@example.jp".to_owned())]),
-        duplicate_of: None,
         provenance: None,
         duplicate_of: None,
         distributions: vec![distribution, link, page],

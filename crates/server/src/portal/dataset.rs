@@ -14,6 +14,7 @@ use minato_app::{App, Directory, Error};
 use uuid::Uuid;
 
 use super::catalog;
+use super::history::corrected_name;
 use super::home::{Card, organization_link};
 use super::markdown;
 use super::page::{self, KEEP_PAGE, Reply, Shell, render};
@@ -49,6 +50,8 @@ struct DatasetPage {
     citation: String,
     contact: Vec<ContactLine>,
     provenance: Option<ProvenanceView>,
+    /// The same from other sources.
+    copies: Vec<CopyView>,
     downloads: String,
     modified: String,
     modified_iso: String,
@@ -123,6 +126,14 @@ struct ProvenanceView {
     remote_href: Option<String>,
     remote_id: String,
     harvested: String,
+    /// Names of the fields that were corrected here.
+    corrected: Vec<String>,
+}
+
+/// A copy that another source has.
+struct CopyView {
+    source: String,
+    href: Option<String>,
 }
 
 #[derive(Template)]
@@ -133,9 +144,18 @@ struct TombstonePage {
     organization: Link,
     withdrawn: String,
     description: String,
-    files: Vec<(String, String)>,
+    files: Vec<LastFile>,
+    /// Where it had been harvested from.
+    source: Option<(String, Option<String>)>,
     downloads: String,
     id: String,
+}
+
+/// A file that a withdrawn dataset had.
+struct LastFile {
+    title: String,
+    format: String,
+    facts: Vec<String>,
 }
 
 pub(super) async fn show_dataset(request: HttpRequest, state: Shared, key: web::Path<String>) -> HttpResponse {
@@ -238,6 +258,13 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count)
     });
     let similar = similar(app, lang, &directory, dataset)?;
+    let corrected = corrected(app, lang, dataset)?;
+    let copies = app.copies(dataset)?;
+    let copies = copies.iter().filter_map(|copy| copy.content.provenance.as_ref()).map(|provenance| CopyView {
+        source: provenance.source_title.clone(),
+        href: provenance.remote_url.as_deref().or(Some(&provenance.source_url)).and_then(web_address),
+    });
+    let copies = copies.collect();
     let english = content.description_en.as_deref().filter(|text| lang == Lang::En && !text.trim().is_empty());
     let url = format!("{}/datasets/{}", shell.base_url, content.slug);
     let publisher = directory.organization(content.organization_id).map(|organization| organization.draft.name.clone()).unwrap_or_default();
@@ -265,7 +292,7 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         rows: rows(lang, dataset),
         themes: content.themes.iter().map(|id| theme_link(lang, &directory, id)).collect(),
         keywords: content.keywords.iter().map(|word| (keyword_address(word), word.clone())).collect(),
-        licence: content.licence.as_deref().map(|id| licence_view(lang, &directory, id, content.licence_text.as_deref())),
+        licence: licence_of(lang, &directory, content.licence.as_deref(), content.licence_text.as_deref()),
         credit: format!("出典：{credit}"),
         credit_edited: format!("出典：{credit}を加工して作成"),
         citation: format!("{publisher} ({}): {}. {}. {url}", jst_day(content.modified).year(), content.title, shell.site),
@@ -276,7 +303,9 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
             remote_href: provenance.remote_url.as_deref().and_then(web_address),
             remote_id: provenance.remote_id.clone(),
             harvested: lang.minute(provenance.harvested),
+            corrected,
         }),
+        copies,
         downloads: number(counts.values().sum()),
         modified: lang.day_of(content.modified),
         modified_iso: jst_day(content.modified).to_string(),
@@ -289,6 +318,16 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         revision: dataset.revision,
         s: shell,
     })
+}
+
+/// The fields of a harvested dataset that were corrected here, each named once.
+fn corrected(app: &App, lang: Lang, dataset: &Dataset) -> minato_app::Result<Vec<String>> {
+    let paths = app.corrected_paths(dataset)?;
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let content = serde_json::to_value(&dataset.content).map_err(Error::internal)?;
+    Ok(paths.iter().map(|path| corrected_name(lang, path, &content)).collect())
 }
 
 /// schema.org for a script element: no `<`, so that no text can end the element or begin a comment.
@@ -480,6 +519,15 @@ fn theme_link(lang: Lang, directory: &Directory, id: &str) -> Link {
     Link { href: format!("/themes/{}", segment(id)), said }
 }
 
+/// The licence, or what the publisher says of it when it is none of ours.
+fn licence_of(lang: Lang, directory: &Directory, id: Option<&str>, words: Option<&str>) -> Option<LicenceView> {
+    if let Some(id) = id {
+        return Some(licence_view(lang, directory, id, words));
+    }
+    let words = words.map(str::trim).filter(|words| !words.is_empty())?;
+    Some(LicenceView { said: Said::new(lang, words, None), href: None, open: false, words: None })
+}
+
 fn licence_view(lang: Lang, directory: &Directory, id: &str, words: Option<&str>) -> LicenceView {
     let known = directory.licences.get(id);
     let said_already = |words: &str| words == id || known.is_some_and(|licence| licence.draft.title == words);
@@ -566,11 +614,21 @@ fn tombstone(app: &App, shell: Shell, key: &str) -> minato_app::Result<Tombstone
         organization,
         withdrawn: lang.day_of(dataset.updated),
         description: markdown::to_html(&content.description),
-        files: content.distributions.iter().map(|file| (file.title.clone(), file.format.clone().unwrap_or_default())).collect(),
+        files: content.distributions.iter().map(|file| last_file(lang, file)).collect(),
+        source: content.provenance.as_ref().map(|provenance| (provenance.source_title.clone(), web_address(&provenance.source_url))),
         downloads: number(app.downloads_by_distribution(dataset.id)?.values().sum()),
         id: dataset.id.to_string(),
         s: shell,
     })
+}
+
+fn last_file(lang: Lang, distribution: &Distribution) -> LastFile {
+    let file = distribution.file.as_ref();
+    let mut facts: Vec<String> = file.map(|file| file.file_name.clone()).into_iter().collect();
+    let bytes = file.map(|file| file.byte_size).or(distribution.byte_size);
+    facts.extend(bytes.filter(|bytes| *bytes > 0).map(size));
+    facts.extend(file.map(|file| file.created).or(distribution.modified).map(|at| lang.day_of(at)));
+    LastFile { title: distribution.title.clone(), format: distribution.format.clone().unwrap_or_default(), facts }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use minato_app::App;
-use minato_app::catalog::{HarvestKind, HarvestStatus, Viewer};
+use minato_app::catalog::{HarvestCounts, HarvestKind, HarvestStatus, RecordOutcome, Viewer};
 
 use super::home::organization_link;
 use super::page::{self, KEEP_PAGE, Reply, Shell};
@@ -41,24 +41,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let mut sources = Vec::new();
     for found in app.source_statuses(&Viewer::public())? {
         let run = found.last_run.as_ref();
-        let (status, tone) = match run.map(|run| run.status) {
-            None => (lang.t("まだ実行していません", "not run yet"), "quiet"),
-            Some(HarvestStatus::Queued) => (lang.t("順番待ち", "waiting"), "quiet"),
-            Some(HarvestStatus::Running) => (lang.t("実行中", "running"), "quiet"),
-            Some(HarvestStatus::Complete) => (lang.t("完了", "complete"), "good"),
-            Some(HarvestStatus::Incomplete) => (lang.t("一部のみ完了", "incomplete"), "warn"),
-            Some(HarvestStatus::Failed) => (lang.t("失敗", "failed"), "bad"),
-            Some(HarvestStatus::Canceled) => (lang.t("中止", "stopped"), "quiet"),
-        };
-        let counts = run.map(|run| run.counts).unwrap_or_default();
-        let counts = [
-            (lang.t("新規", "new"), counts.added),
-            (lang.t("更新", "changed"), counts.updated),
-            (lang.t("変更なし", "unchanged"), counts.unchanged),
-            (lang.t("確認待ち", "missing, waiting"), counts.suspect),
-            (lang.t("公開終了", "withdrawn"), counts.archived),
-            (lang.t("失敗", "failed"), counts.failed),
-        ];
+        let (status, tone) = status_name(lang, run.map(|run| run.status));
         sources.push(SourceView {
             title: found.source.draft.title.clone(),
             organization: organization_link(lang, &directory, found.source.organization_id),
@@ -69,13 +52,50 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
             tone,
             at: run.map(|run| lang.minute(run.finished.or(run.started).unwrap_or(run.created))).unwrap_or_default(),
             message: run.and_then(|run| run.message.as_ref()).map(|text| lang.sentence(text)).unwrap_or_default(),
-            counts: counts.into_iter().map(|(name, count)| (name, number(count))).collect(),
+            counts: counts(lang, run.map(|run| run.counts).unwrap_or_default()),
         });
     }
     Reply::page(&HarvestPage { sources, s: shell.named("データの集まり方", "How data arrives", "/harvest").section("harvest") })
 }
 
-fn kind_name(lang: Lang, kind: HarvestKind) -> &'static str {
+/// How a run stands, and the class of its mark.
+pub(super) fn status_name(lang: Lang, status: Option<HarvestStatus>) -> (&'static str, &'static str) {
+    match status {
+        None => (lang.t("まだ実行していません", "not run yet"), "quiet"),
+        Some(HarvestStatus::Queued) => (lang.t("順番待ち", "waiting"), "quiet"),
+        Some(HarvestStatus::Running) => (lang.t("実行中", "running"), "quiet"),
+        Some(HarvestStatus::Complete) => (lang.t("完了", "complete"), "good"),
+        Some(HarvestStatus::Incomplete) => (lang.t("一部のみ完了", "incomplete"), "warn"),
+        Some(HarvestStatus::Failed) => (lang.t("失敗", "failed"), "bad"),
+        Some(HarvestStatus::Canceled) => (lang.t("中止", "stopped"), "quiet"),
+    }
+}
+
+/// What became of the records, in the order of interest.
+pub(super) fn counts(lang: Lang, counts: HarvestCounts) -> Vec<(&'static str, String)> {
+    let outcomes = [
+        (RecordOutcome::Added, counts.added),
+        (RecordOutcome::Updated, counts.updated),
+        (RecordOutcome::Unchanged, counts.unchanged),
+        (RecordOutcome::Suspect, counts.suspect),
+        (RecordOutcome::Archived, counts.archived),
+        (RecordOutcome::Failed, counts.failed),
+    ];
+    outcomes.into_iter().map(|(outcome, count)| (outcome_name(lang, outcome), number(count))).collect()
+}
+
+pub(super) fn outcome_name(lang: Lang, outcome: RecordOutcome) -> &'static str {
+    match outcome {
+        RecordOutcome::Added => lang.t("新規", "new"),
+        RecordOutcome::Updated => lang.t("更新", "changed"),
+        RecordOutcome::Unchanged => lang.t("変更なし", "unchanged"),
+        RecordOutcome::Suspect => lang.t("確認待ち", "missing, waiting"),
+        RecordOutcome::Archived => lang.t("公開終了", "withdrawn"),
+        RecordOutcome::Failed => lang.t("失敗", "failed"),
+    }
+}
+
+pub(super) fn kind_name(lang: Lang, kind: HarvestKind) -> &'static str {
     match kind {
         HarvestKind::Ckan => "CKAN",
         HarvestKind::Dataeye => "DataEye",

@@ -48,11 +48,11 @@ struct DifferencePage {
     changes: Vec<ChangeView>,
 }
 
-struct ChangeView {
-    field: String,
-    pointer: String,
-    before: Option<String>,
-    after: Option<String>,
+pub(super) struct ChangeView {
+    pub(super) field: String,
+    pub(super) pointer: String,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
 }
 
 pub(super) async fn show_history(request: HttpRequest, state: Shared, slug: web::Path<String>) -> HttpResponse {
@@ -149,7 +149,7 @@ fn difference(app: &App, shell: Shell, key: &str, from: i64, to: i64) -> minato_
 }
 
 /// Titles of distributions by id, so that differences can name them.
-fn names(contents: &[&serde_json::Value]) -> Vec<(String, String)> {
+pub(super) fn names(contents: &[&serde_json::Value]) -> Vec<(String, String)> {
     let mut names = Vec::new();
     for distribution in contents.iter().filter_map(|content| content["distributions"].as_array()).flatten() {
         if let (Some(id), Some(title)) = (distribution["id"].as_str(), distribution["title"].as_str()) {
@@ -159,7 +159,7 @@ fn names(contents: &[&serde_json::Value]) -> Vec<(String, String)> {
     names
 }
 
-fn change_view(lang: Lang, names: &[(String, String)], difference: &Difference) -> ChangeView {
+pub(super) fn change_view(lang: Lang, names: &[(String, String)], difference: &Difference) -> ChangeView {
     let mut parts = difference.field.split('/').skip(1);
     let first = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
@@ -186,7 +186,7 @@ fn change_view(lang: Lang, names: &[(String, String)], difference: &Difference) 
 }
 
 /// A value for readers; nothing for `null` and what is empty.
-fn shown(lang: Lang, value: &serde_json::Value) -> Option<String> {
+pub(super) fn shown(lang: Lang, value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     let text = match value {
         Value::Null => return None,
@@ -207,7 +207,7 @@ fn shown(lang: Lang, value: &serde_json::Value) -> Option<String> {
     }
 }
 
-fn field_name(lang: Lang, field: &str) -> String {
+pub(super) fn field_name(lang: Lang, field: &str) -> String {
     let (ja, en) = match field {
         "title" => ("タイトル", "Title"),
         "title_en" => ("英語のタイトル", "English title"),
@@ -254,6 +254,24 @@ fn field_name(lang: Lang, field: &str) -> String {
         other => return other.replace("~1", "/").replace("~0", "~"),
     };
     lang.t(ja, en).to_owned()
+}
+
+/// What a corrected place is called; a file by its title, where it is known.
+pub(super) fn corrected_name(lang: Lang, path: &str, content: &serde_json::Value) -> String {
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("distributions"), Some(id), rest) => {
+            let files = content["distributions"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let title = files.iter().find(|file| file["id"] == id).and_then(|file| file["title"].as_str()).unwrap_or(id);
+            let file = match lang {
+                Lang::Ja => format!("ファイル「{title}」"),
+                Lang::En => format!("file “{title}”"),
+            };
+            rest.map_or_else(|| file.clone(), |field| format!("{file} / {}", field_name(lang, field)))
+        }
+        (Some(field), ..) => field_name(lang, field),
+        _ => path.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ impl Table {
                 .map(|cell| match cell {
                     Cell::Empty => String::new(),
                     Cell::Text(text) => csv_text(text),
-                    Cell::Number(value) if *value < 0.0 => format!("▲{}", plain(value.abs())),
+                    Cell::Number(value) if *value <= -0.05 => format!("▲{}", plain(value.abs())),
                     Cell::Number(value) => plain(*value),
                 })
                 .collect();
@@ -344,7 +344,8 @@ fn csv_text(text: &str) -> String {
 }
 
 fn plain(value: f64) -> String {
-    let rounded = (value * 10.0).round() / 10.0;
+    // Plus nothing: there is no minus zero in a report.
+    let rounded = (value * 10.0).round() / 10.0 + 0.0;
     format!("{rounded}")
 }
 
@@ -479,7 +480,7 @@ mod tests {
         assert!(table.xlsx().unwrap().starts_with(b"PK"));
         assert_eq!(
             (signed(Lang::Ja, -1_234.0), signed(Lang::En, -0.04), shown(99.96)),
-            ("▲1,234".to_owned(), "0.0".to_owned(), "100".to_owned())
+            ("▲1,234".to_owned(), "0".to_owned(), "100".to_owned())
         );
     }
 }

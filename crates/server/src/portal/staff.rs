@@ -1,9 +1,10 @@
-//! Pages for staff: what residents search, and the synonyms of the search. Signing in is pasting an API token.
+//! Pages for staff: harvesting, what residents search, and the synonyms of the search. Signing in is pasting an API token.
 //!
 //! The token is kept in a cookie that browsers send to `/staff` only, and that is read here only: no other page and no API knows it. A form is
 //! taken only from a page of this site. Nothing of these pages is kept, neither here nor by browsers.
 
 mod figures;
+mod harvest;
 mod searches;
 mod synonym_list;
 
@@ -24,6 +25,8 @@ const COOKIE: &str = "staff_token";
 const SIGNED_IN_SECONDS: u32 = 12 * 60 * 60;
 /// Longest token looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 200;
+/// Most fields of a form that are read.
+const FIELDS_MAX: usize = 200;
 /// Largest form for signing in and out, in bytes.
 const SMALL_FORM_BYTES_MAX: usize = 10_000;
 
@@ -38,6 +41,11 @@ struct StaffPage {
     error: Option<String>,
     /// Why one is asked again.
     note: Option<String>,
+}
+
+/// The first value of a parameter of the query.
+fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(request.query_string().as_bytes()).find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
 }
 
 /// What a page for staff is answered with.
@@ -68,7 +76,8 @@ pub(super) fn configure(service: &mut web::ServiceConfig) {
         .service(super::get("/staff/searches", searches::show_searches))
         .service(super::get("/staff/searches.csv", searches::download_searches))
         .service(super::get("/staff/figures", figures::show_figures).route(web::post().to(figures::save_figures)))
-        .service(super::get("/staff/synonyms", synonym_list::show_synonyms).route(web::post().to(synonym_list::save_synonyms)));
+        .service(super::get("/staff/synonyms", synonym_list::show_synonyms).route(web::post().to(synonym_list::save_synonyms)))
+        .configure(harvest::configure);
 }
 
 /// What one may do here, or the form for signing in.
@@ -252,7 +261,7 @@ async fn read_form(request: &HttpRequest, settings: &ServerSettings, payload: we
         return Err(Problem::unsupported_media_type(essence, "application/x-www-form-urlencoded"));
     }
     let body = read_body(payload.into_inner(), bytes_max).await?;
-    Ok(Form(url::form_urlencoded::parse(&body).into_owned().take(20).collect()))
+    Ok(Form(url::form_urlencoded::parse(&body).into_owned().take(FIELDS_MAX).collect()))
 }
 
 /// Browsers say where a form comes from, and no page can make them lie: `Sec-Fetch-Site` over TLS, `Origin` everywhere. The cookie is

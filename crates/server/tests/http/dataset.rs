@@ -274,3 +274,12 @@ async fn changes_can_be_followed_and_deletions_carry_the_id_only() {
     let members = site.ask("GET", "/api/v1/changes").token(&site.editor).send().await.expect(200);
     assert!(members["items"].as_array().unwrap().len() > items.len());
 }
+
+#[actix_web::test]
+async fn a_licence_that_is_none_of_ours_is_shown_in_the_publishers_words() {
+    let site = Site::open();
+    let draft = json!({"organization": "fuchu-cho", "slug": "own", "title": "独自の規約のデータ", "licence_text": "府中町<b>利用規約</b>"});
+    site.ask("POST", "/api/v1/datasets").token(&site.publisher).json(&draft).send().await.expect(201);
+    let page = site.get("/datasets/own").await.text;
+    assert!(page.contains("府中町&#60;b&#62;利用規約") && !page.contains("ライセンスの記載がありません"), "{page}");
+}

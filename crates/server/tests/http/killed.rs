@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use minato_app::catalog::{Organization, OrganizationDraft, Viewer, from_value};
@@ -13,11 +14,12 @@ use minato_app::{App, AppSettings, Context, SeriesRequest};
 const CLIENTS: usize = 8;
 const DOWNLOADS: usize = 60;
 
-/// A server as users start it, and its address.
-fn serve(data: &std::path::Path) -> (Child, String) {
+/// A server as users start it, its address, and what it logs until it ends.
+fn serve(data: &std::path::Path) -> (Child, String, JoinHandle<Vec<String>>) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_minato"))
         .args(["--data", data.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
         .env("LANG", "C")
+        .env("MINATO_LOG", "info,minato_app=trace,minato_server=trace,minato_store=trace")
         .env_remove("LC_ALL")
         .stderr(Stdio::piped())
         .spawn()
@@ -29,9 +31,8 @@ fn serve(data: &std::path::Path) -> (Child, String) {
             break address.trim().to_owned();
         }
     };
-    // Somebody must read on, or the server would wait for it.
-    std::thread::spawn(move || lines.for_each(drop));
-    (server, address)
+    let log = std::thread::spawn(move || lines.map_while(Result::ok).collect());
+    (server, address, log)
 }
 
 /// Whether a client of this number got its answer.
@@ -63,7 +64,8 @@ fn killing_loses_nothing_and_doubles_nothing() {
     app.stop();
     drop(app);
 
-    let (mut server, address) = serve(directory.path());
+    let (mut server, address, log) = serve(directory.path());
+    let first_address = address.clone();
     let answered = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
@@ -90,7 +92,7 @@ fn killing_loses_nothing_and_doubles_nothing() {
     assert!(!unanswered.is_empty(), "it was killed under load");
 
     // Clients that got no answer ask again, as people do: what was counted already is their double click.
-    let (mut server, address) = serve(directory.path());
+    let (mut server, address, later_log) = serve(directory.path());
     assert!(unanswered.iter().all(|number| download(&address, &distribution, *number)));
     server.kill().unwrap();
     server.wait().unwrap();
@@ -98,4 +100,9 @@ fn killing_loses_nothing_and_doubles_nothing() {
     let series = app.download_series(&Viewer::public(), &SeriesRequest::default()).unwrap();
     assert_eq!(series.total, i64::try_from(CLIENTS * DOWNLOADS).unwrap());
     app.stop();
+    for line in log.join().unwrap().iter().chain(&later_log.join().unwrap()) {
+        // The server may say where it listens itself.
+        let line = line.replace(&first_address, "").replace(&address, "");
+        assert!(!line.contains("Firefox/") && !line.contains("127.0.0.1"), "a log that knows who asked: {line}");
+    }
 }

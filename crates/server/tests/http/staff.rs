@@ -7,7 +7,7 @@ use crate::site::{Answer, Ask, Site};
 
 const ORIGIN: &str = "https://catalog.example.jp";
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     let pairs = fields.iter().map(|(name, value)| {
         let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
         format!("{name}={value}")
@@ -15,11 +15,11 @@ fn form(fields: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn post<'a>(site: &'a Site, path: &str, fields: &[(&str, &str)]) -> Ask<'a> {
+pub(crate) fn post<'a>(site: &'a Site, path: &str, fields: &[(&str, &str)]) -> Ask<'a> {
     site.ask("POST", path).header("origin", ORIGIN).body("application/x-www-form-urlencoded", form(fields))
 }
 
-trait SignedIn {
+pub(crate) trait SignedIn {
     fn signed_in(self, secret: &str) -> Self;
 }
 
@@ -29,12 +29,12 @@ impl SignedIn for Ask<'_> {
     }
 }
 
-fn leads_to(answer: &Answer, path: &str) {
+pub(crate) fn leads_to(answer: &Answer, path: &str) {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, path), "{}", answer.text);
 }
 
 /// The value of the hidden field.
-fn revision(page: &str) -> String {
+pub(crate) fn revision(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"revision\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
