@@ -213,7 +213,14 @@ impl Hub<'_> {
             }
         }
         if let Some(address) = usable_url(&service, None) {
-            forms.push(form("service", Some("API".to_owned()), None, Some(address)));
+            // A link may be to a file elsewhere; services have no ending.
+            let path = Url::parse(&address).map(|url| url.path().to_owned()).unwrap_or_default();
+            let is_file =
+                |format: &String| minato_catalog::media_type_of_format(format).is_some_and(|media_type| media_type != "text/html");
+            match minato_catalog::format_of_file_name(path.rsplit('/').next().unwrap_or_default()).filter(is_file) {
+                Some(format) => forms.push(form("file", Some(format), Some(address), None)),
+                None => forms.push(form("service", Some("API".to_owned()), None, Some(address))),
+            }
         } else if forms.is_empty() {
             let format = FILE_TYPES.iter().find(|(name, _)| *name == kind).map(|(_, format)| (*format).to_owned());
             let url = format!("https://www.arcgis.com/sharing/rest/content/items/{item}/data");

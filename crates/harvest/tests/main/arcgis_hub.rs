@@ -342,3 +342,19 @@ async fn faults_of_a_server_come_with_status_200() {
         assert!(harvest(ArcgisHub, &server("", fault).await, "/arcgis/rest/services").await.failed().contains(word), "{word}");
     }
 }
+
+#[tokio::test]
+async fn a_link_to_a_file_is_that_file() {
+    let mut all = features(2);
+    for (feature, url) in all.iter_mut().zip(["https://files.example.jp/gtfs.zip?v=2", "https://www.city.example.jp/page.php"]) {
+        feature["properties"]["type"] = json!("Document Link");
+        feature["properties"]["url"] = json!(url);
+    }
+    let outcome = harvest(ArcgisHub, &hub(all).await, "/").await;
+    let links: Vec<_> = outcome.records.iter().map(|record| record.draft.distributions.as_ref().unwrap()[0].clone()).collect();
+    assert_eq!(
+        (links[0].format.as_deref(), links[0].download_url.as_deref()),
+        (Some("ZIP"), Some("https://files.example.jp/gtfs.zip?v=2"))
+    );
+    assert_eq!((links[1].format.as_deref(), links[1].download_url.as_deref()), (Some("API"), None));
+}

@@ -1,4 +1,4 @@
-//! How much memory and time a large listing takes: `cargo run --release -p minato-harvest --example scale -- csv 100000`.
+//! How much memory and time a large listing takes: `cargo run --release -p minato-harvest --example listing_scale -- csv 100000`.
 //!
 //! The listing is invented, lies in a temporary file and is served on loopback. Kinds: `csv`, `cp932`, `xlsx`, `ttl`, `rdf`, `nt`, `jsonld`,
 //! `data_json`.
