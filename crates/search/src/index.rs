@@ -3,7 +3,7 @@
 //! A directory holds generations (`gen-000001/`, …) and a file `CURRENT` that names the one in use. A rebuild fills a new generation
 //! and swaps by renaming `CURRENT` into place; whatever ends the process at whatever point leaves one whole generation in use.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{
-    DocId, DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term,
+    DocId, DocSet, IndexReader, IndexSettings, IndexWriter, Opstamp, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError,
+    Term,
 };
 use uuid::Uuid;
 
@@ -120,11 +121,14 @@ pub(crate) struct Inner {
     /// Words of datasets that were withdrawn or hidden since the vocabulary that is being built was begun.
     forgotten: Mutex<Vec<Vec<Box<str>>>>,
     changed: Sender<()>,
-    /// Held while a vocabulary is built: two at once would take twice the memory and bring nothing.
-    refreshing: Mutex<()>,
+    /// Held while a vocabulary is built: two at once would take twice the memory and bring nothing. The segments it was last built of.
+    refreshing: Mutex<Option<Segments>>,
     /// Counts the changes of vocabulary and synonyms.
     words_version: AtomicU64,
 }
+
+/// The segments of a commit, with what is deleted in them.
+type Segments = BTreeMap<SegmentId, Option<Opstamp>>;
 
 struct Change {
     upserts: Vec<SearchDocument>,
@@ -176,7 +180,7 @@ impl Index {
         };
         remove_other_generations(directory, generation.number);
         let values = FacetValues::default();
-        let view = generation.view(&values)?;
+        let view = generation.view(&values, None)?;
         let (changed, changes) = channel();
         let synonyms = match &settings.synonyms {
             Some(text) => Synonyms::parse(text).0,
@@ -195,7 +199,7 @@ impl Index {
             pending: Mutex::new(None),
             forgotten: Mutex::default(),
             changed,
-            refreshing: Mutex::new(()),
+            refreshing: Mutex::new(None),
             words_version: AtomicU64::new(0),
         });
         let watched = Arc::downgrade(&inner);
@@ -311,7 +315,7 @@ impl Inner {
 
     /// Lets searches see the last commit.
     fn show(&self, generation: &mut Generation) -> Result<(), Error> {
-        let view = generation.view(&self.values)?;
+        let view = generation.view(&self.values, Some(&self.view()))?;
         *self.view.write() = Arc::new(view);
         Ok(())
     }
@@ -381,12 +385,18 @@ impl Inner {
     }
 
     fn refresh_vocabulary(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.refreshing.lock();
-        let view = {
+        let mut refreshed = self.refreshing.lock();
+        let (view, counted) = {
             let mut forgotten = self.forgotten.lock();
+            // What was forgotten in words that did not have it any more is counted again.
+            let counted = forgotten.is_empty();
             forgotten.clear();
-            self.view()
+            (self.view(), counted)
         };
+        let segments = view.searcher.generation().segments().clone();
+        if counted && refreshed.as_ref() == Some(&segments) {
+            return Ok(());
+        }
         let mut builder = Builder::new(usize::try_from(view.searcher.num_docs()).unwrap_or(usize::MAX));
         for (reader, columns) in view.searcher.segment_readers().iter().zip(view.segments.iter()) {
             // In order, each block once: not through the blocks that searches keep.
@@ -403,6 +413,7 @@ impl Inner {
             forgotten.iter().for_each(|words| vocabulary.forget(words));
             *self.vocabulary.write() = Arc::new(vocabulary);
         }
+        *refreshed = Some(segments);
         self.words_version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
@@ -618,7 +629,8 @@ impl Generation {
         Ok(())
     }
 
-    fn view(&mut self, values: &FacetValues) -> Result<View, Error> {
+    /// What searches see from now on, after what they saw before.
+    fn view(&mut self, values: &FacetValues, before: Option<&View>) -> Result<View, Error> {
         self.reader.reload()?;
         let searcher = self.reader.searcher();
         let mut columns = HashMap::new();
@@ -633,13 +645,8 @@ impl Generation {
             segments.push(opened);
         }
         self.columns = columns;
-        Ok(View {
-            searcher,
-            segments: segments.into(),
-            position: self.position,
-            match_all: Mutex::default(),
-            prepared: PreparedTerms::default(),
-        })
+        let prepared = PreparedTerms::after(before.map(|before| &before.prepared), searcher.num_docs());
+        Ok(View { searcher, segments: segments.into(), position: self.position, match_all: Mutex::default(), prepared })
     }
 }
 

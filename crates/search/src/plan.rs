@@ -195,6 +195,16 @@ enum Reach {
     Leveled(f32),
 }
 
+/// The query of a prepared term.
+fn query_of(prepared: &Prepared, reach: Reach) -> Box<dyn Query> {
+    let strict = match reach {
+        Reach::Strict => return prepared.strict(),
+        Reach::Wide => prepared.strict(),
+        Reach::Leveled(cap) => Box::new(LevelQuery { inner: prepared.strict(), levels: 1.0, cap }),
+    };
+    dismax([Some(strict), prepared.related()].into_iter().flatten().collect(), ALTERNATIVES_TIE)
+}
+
 /// Neighbours that are looked up together in the synonyms.
 const PARTS_MAX: usize = 3;
 
@@ -283,25 +293,12 @@ impl Planner<'_> {
             alternatives,
             parts,
             self.searcher,
+            self.prepared.before(&key).as_deref(),
             |alternatives, parts| self.strict(term, alternatives, parts),
             |alternatives| self.related(alternatives),
         )?);
         self.prepared.insert(key, prepared.clone());
         Ok(prepared)
-    }
-
-    /// The query of a prepared term.
-    fn query_of(&self, term: &QueryTerm, prepared: &Prepared, reach: Reach) -> Box<dyn Query> {
-        let strict = || prepared.strict().unwrap_or_else(|| self.strict(term, &prepared.alternatives, &prepared.parts));
-        let related = || prepared.related().unwrap_or_else(|| self.related(&prepared.alternatives));
-        match reach {
-            Reach::Strict => strict(),
-            Reach::Wide => dismax([Some(strict()), related()].into_iter().flatten().collect(), ALTERNATIVES_TIE),
-            Reach::Leveled(cap) => {
-                let strict = Box::new(LevelQuery { inner: strict(), levels: 1.0, cap });
-                dismax([Some(strict as Box<dyn Query>), related()].into_iter().flatten().collect(), ALTERNATIVES_TIE)
-            }
-        }
     }
 
     /// The term itself first, then its likes.
@@ -508,10 +505,8 @@ impl Planner<'_> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = terms
             .iter()
             .map(|(term, prepared)| match term.soft {
-                true => {
-                    (Occur::Should, Box::new(BoostQuery::new(self.query_of(term, prepared, Reach::Strict), SOFT_WEIGHT)) as Box<dyn Query>)
-                }
-                false => (Occur::Must, self.query_of(term, prepared, reach)),
+                true => (Occur::Should, Box::new(BoostQuery::new(query_of(prepared, Reach::Strict), SOFT_WEIGHT)) as Box<dyn Query>),
+                false => (Occur::Must, query_of(prepared, reach)),
             })
             .collect();
         match clauses.len() {
@@ -605,8 +600,8 @@ impl Planner<'_> {
         let cap = (LEVEL - 1.0) / (height + 1.0);
         let clauses: Vec<(Occur, Box<dyn Query>)> = units
             .iter()
-            .map(|(unit, prepared)| {
-                let inner = self.query_of(unit, prepared, Reach::Wide);
+            .map(|(_, prepared)| {
+                let inner = query_of(prepared, Reach::Wide);
                 (Occur::Should, Box::new(LevelQuery { inner, levels: 1.0, cap }) as Box<dyn Query>)
             })
             .collect();
@@ -620,7 +615,7 @@ impl Planner<'_> {
     pub(crate) fn within_words(&self, terms: &[(QueryTerm, Arc<Prepared>)]) -> Option<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         for (term, prepared) in terms.iter().filter(|(term, _)| !term.soft) {
-            let mut disjuncts = vec![self.query_of(term, prepared, Reach::Wide)];
+            let mut disjuncts = vec![query_of(prepared, Reach::Wide)];
             match Shape::of(&term.text) {
                 Shape::Single => {
                     let pattern = format!("{0}.?|.{0}", term.folded);

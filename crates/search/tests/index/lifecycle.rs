@@ -30,6 +30,35 @@ fn a_change_is_seen_when_it_returns() {
     assert_eq!(ids, [1].into_iter().chain(3..=22).collect::<Vec<_>>());
 }
 
+/// What was found before a change is kept; the change must be in it all the same.
+#[test]
+fn what_was_asked_before_is_up_to_date_after_changes() {
+    const QUERIES: [&str; 6] = ["避難所", "図書館", "ごみ 収集", "ひなんじょ", "保険所 避難", "AED 公園"];
+    let mut documents = sample();
+    let catalog = Catalog::of(documents.clone());
+    for round in 0..6_u128 {
+        for query in QUERIES {
+            catalog.search(query);
+        }
+        let number = 100 + round;
+        let added = document(number, ["避難所一覧", "図書館のごみ収集", "AEDのある公園"][round as usize % 3], KURE);
+        let gone = documents.remove(round as usize * 2 % documents.len());
+        let changed = documents.len() / 2;
+        documents[changed].title.push_str(" 避難所 図書館");
+        documents.push(added.clone());
+        catalog.index.apply(vec![added, documents[changed].clone()], vec![gone.id], round as i64 + 2).unwrap();
+        let fresh = Catalog::of(documents.clone());
+        for query in QUERIES {
+            let sorted = |results| {
+                let mut numbers = found(&results);
+                numbers.sort_unstable();
+                numbers
+            };
+            assert_eq!(sorted(catalog.search(query)), sorted(fresh.search(query)), "{query} after change {round}");
+        }
+    }
+}
+
 #[test]
 fn the_position_survives_a_restart() {
     let catalog = Catalog::sample();
