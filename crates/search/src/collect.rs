@@ -381,7 +381,7 @@ impl GatherSegment {
         let key = match self.sort {
             SortKey::Relevance => {
                 let score = self.ranked(doc, score);
-                let key = u64::from(score.max(0.0).to_bits());
+                let key = key_of(score);
                 return (if self.descending { key } else { !key }, score);
             }
             SortKey::Modified => integer(self.columns.modified.get_val(doc)),
@@ -396,17 +396,28 @@ impl GatherSegment {
     /// Text score × (1 + 0.15·2^(−age/3y) + 0.10·min(1, log₁₀(1+views)/4)); levels stay apart.
     fn ranked(&self, doc: DocId, score: Score) -> Score {
         const THREE_YEARS: f32 = 3.0 * 365.25 * 86_400.0;
-        let level = if self.leveled { (score / LEVEL).floor() * LEVEL } else { 0.0 };
-        let base = if self.flat { 0.0 } else { level };
         let age = (self.now - self.columns.modified.get_val(doc)).max(0) as f32;
         let downloads = self.columns.downloads.get_val(doc).max(0) as f32;
-        let prior = 1.0 + 0.15 * (-age / THREE_YEARS).exp2() + 0.10 * ((1.0 + downloads).log10() / 4.0).min(1.0);
+        self.with_prior(score, 1.0 + 0.15 * (-age / THREE_YEARS).exp2() + 0.10 * ((1.0 + downloads).log10() / 4.0).min(1.0))
+    }
+
+    /// What [`GatherSegment::ranked`] never exceeds, without a look at the dataset.
+    fn ranked_at_most(&self, score: Score) -> Score {
+        self.with_prior(score, 1.2501)
+    }
+
+    fn with_prior(&self, score: Score, prior: f32) -> Score {
+        let level = if self.leveled { (score / LEVEL).floor() * LEVEL } else { 0.0 };
+        let base = if self.flat { 0.0 } else { level };
         let text = (score - level) * prior;
         base + if self.leveled { text.min(LEVEL - 1.0) } else { text }
     }
 
     fn rank(&mut self, doc: DocId, score: Score) {
         if self.keep == 0 {
+            return;
+        }
+        if self.sort == SortKey::Relevance && self.descending && key_of(self.ranked_at_most(score)) < self.threshold {
             return;
         }
         let (key, score) = self.key(doc, score);
@@ -493,6 +504,11 @@ impl SegmentCollector for GatherSegment {
             .collect();
         Gathered { base: self.base, total: self.total, best, counts: self.counts, levels: self.levels, passed: self.passed }
     }
+}
+
+/// Scores in an order of whole numbers.
+fn key_of(score: Score) -> u64 {
+    u64::from(score.max(0.0).to_bits())
 }
 
 fn count_level(levels: &mut Vec<usize>, score: Score) {
