@@ -79,6 +79,17 @@ struct Draft {
     hidden: Vec<Hidden>,
 }
 
+impl Draft {
+    fn frequency(&self) -> u32 {
+        self.open + self.hidden.iter().map(|hidden| hidden.datasets).sum::<u32>()
+    }
+
+    /// What it is in any dataset.
+    fn all_kinds(&self) -> u8 {
+        self.hidden.iter().fold(self.kinds, |kinds, hidden| kinds | hidden.kinds)
+    }
+}
+
 /// What the datasets of one organization that only its viewers see hold of an entry.
 #[derive(Debug)]
 struct Hidden {
@@ -148,16 +159,18 @@ impl Builder {
 
     pub(crate) fn build(self) -> Vocabulary {
         let mut entries = Vec::new();
-        let mut names: Vec<(Box<str>, Draft)> = self.entries.into_iter().collect();
+        let frequency_min = self.frequency_min;
+        // What is left out goes before the rest is sorted.
+        let mut names: Vec<(Box<str>, Draft)> = self
+            .entries
+            .into_iter()
+            .filter(|(_, draft)| draft.frequency() >= frequency_min || draft.all_kinds() & (KEYWORD | ORGANIZATION) != 0)
+            .collect();
         names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut keys: Vec<(String, u32)> = Vec::new();
-        let mut readings: Vec<(String, u32)> = Vec::new();
+        let mut keys = Keys::default();
+        let mut readings = Keys::default();
         for (folded, draft) in names {
-            let frequency = draft.open + draft.hidden.iter().map(|hidden| hidden.datasets).sum::<u32>();
-            let kinds = draft.hidden.iter().fold(draft.kinds, |kinds, hidden| kinds | hidden.kinds);
-            if frequency < self.frequency_min && kinds & (KEYWORD | ORGANIZATION) == 0 {
-                continue;
-            }
+            let (frequency, kinds) = (draft.frequency(), draft.all_kinds());
             let suggested = kinds & (KEYWORD | TITLE | ORGANIZATION) != 0 || frequency >= SUGGESTED_FROM;
             if !suggested && kinds & TARGET == 0 {
                 continue;
@@ -170,14 +183,14 @@ impl Builder {
             if suggested {
                 let kana = reading_until_unknown(&normalized).0;
                 let latin = romaji(&kana);
-                keys.push((folded.to_string(), number));
+                keys.push(&folded, number);
                 if !kana.is_empty() {
-                    keys.push((format!("{ALIKE}{}", fold_reading(&kana)), number));
-                    keys.push((kana, number));
+                    keys.push(&format!("{ALIKE}{}", fold_reading(&kana)), number);
+                    keys.push(&kana, number);
                 }
                 if latin.len() >= 2 {
-                    keys.push((format!("{ALIKE}{}", fold_romaji(&latin)), number));
-                    keys.push((latin, number));
+                    keys.push(&format!("{ALIKE}{}", fold_romaji(&latin)), number);
+                    keys.push(&latin, number);
                 }
             }
             let chars = folded.chars().count();
@@ -187,7 +200,7 @@ impl Builder {
             {
                 let reading = fold_reading(&reading);
                 if reading.chars().count() >= 2 {
-                    readings.push((reading, number));
+                    readings.push(&reading, number);
                 }
             }
             entries.push(Entry {
@@ -202,7 +215,7 @@ impl Builder {
             });
         }
         entries.shrink_to_fit();
-        Vocabulary { entries, readings: Keys::new(readings), keys: Keys::new(keys), organizations: self.organizations, slugs: self.slugs }
+        Vocabulary { entries, readings: readings.sorted(), keys: keys.sorted(), organizations: self.organizations, slugs: self.slugs }
     }
 }
 
@@ -310,24 +323,27 @@ impl Notes {
     }
 }
 
-/// Remembers hashes that were met, in little memory; now and then it takes a new one for an old one.
+/// Remembers hashes that were met, in little memory; now and then it takes a new one for an old one. A Bloom filter of two bits for each.
 struct Once {
     bits: Vec<u64>,
 }
 
 impl Once {
     fn new(documents: usize) -> Once {
-        // A dataset brings some dozens of words that no other has.
-        Once { bits: vec![0; (documents * 2).next_power_of_two()] }
+        // A dataset brings some dozens of words that no other has: 256 bits and more for them.
+        Once { bits: vec![0; (documents * 4).next_power_of_two()] }
     }
 
     fn is_first(&mut self, hash: u64) -> bool {
         // The high bits of FNV are the better ones.
-        let at = (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-        let word = (at as usize >> 6) & (self.bits.len() - 1);
-        let bit = 1 << (at & 63);
-        let first = self.bits[word] & bit == 0;
-        self.bits[word] |= bit;
+        let mixed = (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut first = false;
+        for at in [mixed >> 20, mixed.rotate_left(32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 20] {
+            let word = (at as usize >> 6) & (self.bits.len() - 1);
+            let bit = 1 << (at & 63);
+            first |= self.bits[word] & bit == 0;
+            self.bits[word] |= bit;
+        }
         first
     }
 }
@@ -426,17 +442,21 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(mut keys: Vec<(String, u32)>) -> Keys {
-        keys.sort_unstable();
-        keys.dedup();
-        let mut arena = String::with_capacity(keys.iter().map(|(key, _)| key.len()).sum());
-        let mut rows = Vec::with_capacity(keys.len());
-        for (key, number) in keys {
-            let start = arena.len() as u32;
-            arena.push_str(&key);
-            rows.push((start, arena.len() as u32, number));
-        }
-        Keys { arena, rows }
+    fn push(&mut self, key: &str, number: u32) {
+        let start = self.arena.len() as u32;
+        self.arena.push_str(key);
+        self.rows.push((start, self.arena.len() as u32, number));
+    }
+
+    /// Ready to be searched, once all are there.
+    fn sorted(mut self) -> Keys {
+        let arena = &self.arena;
+        let text = |row: &(u32, u32, u32)| (&arena[row.0 as usize..row.1 as usize], row.2);
+        self.rows.sort_unstable_by(|a, b| text(a).cmp(&text(b)));
+        self.rows.dedup_by(|a, b| text(a) == text(b));
+        self.rows.shrink_to_fit();
+        self.arena.shrink_to_fit();
+        self
     }
 
     fn key(&self, row: &(u32, u32, u32)) -> &str {
