@@ -25,12 +25,15 @@ struct Arguments {
     /// Records to make datasets of, one JSON object a line, `.gz` is unpacked; the invented fixtures without it.
     #[arg(long)]
     corpus: Option<PathBuf>,
-    /// Where the index is built; a temporary directory without it.
+    /// Where the index is built, or taken from when it has so many datasets; a temporary directory without it.
     #[arg(long)]
     directory: Option<PathBuf>,
     /// Rounds of each kind of query.
     #[arg(long, default_value_t = 300)]
     rounds: usize,
+    /// Also print the median of each query.
+    #[arg(long)]
+    each: bool,
     /// Measure this size in this process.
     #[arg(long, hide = true)]
     one: Option<usize>,
@@ -125,7 +128,12 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
         made += started.elapsed();
         Ok::<_, std::io::Error>(documents)
     });
-    index.rebuild(batches, 1)?;
+    // An index that is there already is measured as it is.
+    if index.count() != size {
+        index.rebuild(batches, 1)?;
+    } else {
+        drop(batches);
+    }
     let built = begin.elapsed();
     let peak = memory("VmHWM");
     let count = records.len();
@@ -154,7 +162,7 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
     };
     let place = |number: usize| &places[(number * 7) % places.len().min(size.div_ceil(count).max(1))];
     let search = |request: &SearchRequest| index.search(request).map(|results| results.total);
-    println!("  {:<44} {:>9} {:>9} {:>9} {:>12}", "milliseconds", "p50", "p95", "p99", "hits");
+    println!("  {:<52} {:>9} {:>9} {:>9} {:>9} {:>12}", "milliseconds", "p50", "p95", "p99", "busy", "hits");
     type Make<'a> = Box<dyn Fn(usize) -> SearchRequest + 'a>;
     let kinds: [(&str, Make<'_>); 6] = [
         ("plain", Box::new(|n| request(PLAIN[n % PLAIN.len()], &[]))),
@@ -172,24 +180,26 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
     ];
     for (name, make) in &kinds {
         let mut hits = 0;
-        // Once for the pages of the index that the operating system has not read yet.
-        for number in 0..PLAIN.len() {
-            search(&make(number))?;
-        }
+        // The first time, a term is evaluated and pages of the index are read that the system does not have in memory yet.
+        let times = timed(PLAIN.len(), |number| search(&make(number)).map(drop))?;
+        row(&format!("{name}, the first time"), &times, 0);
         let times = timed(arguments.rounds, |number| {
             hits += search(&make(number))?;
             Ok(())
         })?;
         row(name, &times, hits / arguments.rounds);
+        if arguments.each {
+            print_each(&times.each, |number| make(number).query);
+        }
     }
     let mut offered = 0;
     let times = timed(arguments.rounds * 10, |number| {
         offered += index.suggest(PREFIXES[number % PREFIXES.len()], &Scope::Public, 8).len();
         Ok(())
     })?;
-    row("suggestions", &times, offered / times.len());
+    row("suggestions", &times, offered / times.each.len());
 
-    let mut times = Vec::new();
+    let (mut each, before) = (Vec::new(), busy());
     for (number, record) in records.iter().enumerate() {
         let mut document = relocated(record, &places, number).document(number as u128 + 1);
         let word = format!("みえるか{number}");
@@ -197,9 +207,10 @@ fn measure(size: usize, arguments: &Arguments) -> Result<()> {
         let begin = Instant::now();
         index.apply(vec![document], Vec::new(), number as i64 + 2)?;
         let found = search(&request(&word, &[]))?;
-        times.push(begin.elapsed());
+        each.push(begin.elapsed());
         ensure!(found > 0, "a change was not seen");
     }
+    let times = Times { busy: (busy() - before) / u32::try_from(each.len().max(1))?, each };
     row("from a change to seeing it", &times, 1);
     println!(
         "  memory {}, of which {} are files the system may drop; at most {} while building",
@@ -255,21 +266,57 @@ fn places() -> Vec<String> {
     names
 }
 
-fn timed(rounds: usize, mut run: impl FnMut(usize) -> Result<(), minato_search::Error>) -> Result<Vec<Duration>> {
-    let mut times = Vec::with_capacity(rounds);
+/// How long each round took, and how long the processors were busy with one on average.
+struct Times {
+    each: Vec<Duration>,
+    busy: Duration,
+}
+
+fn timed(rounds: usize, mut run: impl FnMut(usize) -> Result<(), minato_search::Error>) -> Result<Times> {
+    let mut each = Vec::with_capacity(rounds);
+    let before = busy();
     for number in 0..rounds {
         let begin = Instant::now();
         run(number)?;
-        times.push(begin.elapsed());
+        each.push(begin.elapsed());
     }
-    Ok(times)
+    Ok(Times { each, busy: (busy() - before) / u32::try_from(rounds.max(1))? })
 }
 
-fn row(name: &str, times: &[Duration], hits: usize) {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() * percent).div_ceil(100).saturating_sub(1)].as_secs_f64() * 1e3;
-    println!("  {name:<44} {:>9.3} {:>9.3} {:>9.3} {:>12}", at(50), at(95), at(99), thousands(hits));
+/// Processor time of this process so far, in steps of 10 ms: what a machine that others use too takes says less.
+fn busy() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+fn row(name: &str, times: &Times, hits: usize) {
+    let mut each = times.each.clone();
+    each.sort_unstable();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let at = |percent: usize| milliseconds(each[(each.len() * percent).div_ceil(100).saturating_sub(1)]);
+    let hits = if hits == 0 { String::new() } else { thousands(hits) };
+    println!("  {name:<52} {:>9.3} {:>9.3} {:>9.3} {:>9.3} {hits:>12}", at(50), at(95), at(99), milliseconds(times.busy));
+}
+
+/// The median of each query, the slowest first.
+fn print_each(times: &[Duration], query: impl Fn(usize) -> String) {
+    let mut by_query: std::collections::BTreeMap<String, Vec<Duration>> = std::collections::BTreeMap::new();
+    for (number, time) in times.iter().enumerate() {
+        by_query.entry(query(number)).or_default().push(*time);
+    }
+    let mut medians: Vec<(Duration, String)> = by_query
+        .into_iter()
+        .map(|(query, mut times)| {
+            times.sort_unstable();
+            (times[times.len() / 2], query)
+        })
+        .collect();
+    medians.sort_unstable_by(|a, b| b.cmp(a));
+    for (median, query) in medians.iter().take(30) {
+        println!("    {:>9.3}  {query}", median.as_secs_f64() * 1e3);
+    }
 }
 
 /// Bytes by kind of file, the largest first.
