@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// How often everything is looked after. Salts of a day end with it, give or take this.
 const EVERY: Duration = Duration::from_secs(20);
+/// Of how many such times one may go into reading the indicators off the catalog.
+const INDICATORS_SHARE: u32 = 20;
 /// How long single downloads are kept, in hours: a day can be counted again while it and the next one run.
 pub(crate) const ROWS_KEPT_HOURS: i64 = 48;
 /// Days that are not added up to months and years yet, today included: those whose single rows may be there.
@@ -20,20 +22,34 @@ const DAYS_OPEN: u64 = 3;
 impl App {
     /// Keeps house until it is told to stop.
     pub fn work_on_housekeeping(&self, stop: &AtomicBool) {
-        let mut next = Instant::now();
+        let (mut next, mut next_indicators) = (Instant::now(), Instant::now());
         while !stop.load(Ordering::Acquire) {
             if Instant::now() >= next {
                 next = Instant::now() + EVERY;
-                if let Err(error) = self.keep_house() {
+                if let Err(error) = self.keep_counts() {
                     tracing::warn!(%error, "housekeeping failed; trying again in a moment");
                 }
+            }
+            if Instant::now() >= next_indicators {
+                let started = Instant::now();
+                if let Err(error) = self.note_indicators() {
+                    tracing::warn!(%error, "indicators not noted; trying again in a moment");
+                }
+                // They are read off all datasets: in a large catalog less often.
+                next_indicators = Instant::now() + EVERY.max(started.elapsed() * INDICATORS_SHARE);
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    /// Destroys salts that are over, drops single downloads that are too old, adds settled days up, and keeps what the indicators are.
+    /// Everything that is done regularly, once.
     pub fn keep_house(&self) -> Result<()> {
+        self.keep_counts()?;
+        self.note_indicators()
+    }
+
+    /// Destroys salts that are over, drops single downloads that are too old, and adds settled days up.
+    fn keep_counts(&self) -> Result<()> {
         let now = self.now();
         self.rotate_salts(now)?;
         let before = now - chrono::Duration::hours(ROWS_KEPT_HOURS);
@@ -41,8 +57,7 @@ impl App {
             let dropped = self.store().count(|conn| download::drop_rows(conn, before))?;
             tracing::debug!(dropped, "single downloads dropped; their sums stay");
         }
-        self.roll_up()?;
-        self.note_indicators()
+        self.roll_up()
     }
 
     /// Adds up all days that cannot change any more.

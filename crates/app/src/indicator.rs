@@ -10,7 +10,7 @@ use minato_catalog::{
     standard_datasets,
 };
 use minato_counter::METHOD_VERSION;
-use minato_store::dataset::{self, DatasetFilter, Scope};
+use minato_store::dataset::{self, DatasetFilter, Order, Scope};
 use minato_store::statistics::{self, Grain, SumFilter};
 use minato_store::{AnyConnection, download, harvest, indicator};
 use uuid::Uuid;
@@ -20,6 +20,9 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::noun::admin_only;
 use crate::report::month_text;
+
+/// Datasets read at once to see which are of a scope.
+const SCOPE_PAGE: i64 = 200;
 
 impl App {
     /// The figures of the months from one to another, both included, oldest first; closed months as they were frozen.
@@ -316,20 +319,37 @@ impl App {
 
     #[allow(clippy::cast_precision_loss)]
     fn compute(&self, indicator: &Indicator) -> Result<f64> {
-        let datasets = self.datasets_of_scope(indicator.scope.as_deref())?;
         let directory = self.directory();
-        let kind = |id: Uuid| directory.organization(id).map(|organization| organization.draft.kind);
-        let of_municipalities =
-            || datasets.iter().filter(|dataset| kind(dataset.content.organization_id) == Some(OrganizationKind::Municipality));
+        let municipality = |dataset: &Dataset| {
+            let organization = directory.organization(dataset.content.organization_id);
+            organization.is_some_and(|organization| organization.draft.kind == OrganizationKind::Municipality)
+        };
+        let scope = indicator.scope.as_deref();
         Ok(match indicator.rule {
-            IndicatorRule::DatasetsPublished => datasets.len() as f64,
+            IndicatorRule::DatasetsPublished if scope.is_none() => {
+                self.store().read(|conn| dataset::count(conn, &DatasetFilter { scope: Scope::Public, ..DatasetFilter::default() }))? as f64
+            }
+            IndicatorRule::DatasetsPublished => {
+                let mut count = 0;
+                self.each_of_scope(scope, |_| count += 1)?;
+                count as f64
+            }
             IndicatorRule::MunicipalitiesPublishing => {
-                of_municipalities().map(|dataset| dataset.content.organization_id).collect::<BTreeSet<_>>().len() as f64
+                let mut publishing: BTreeSet<Uuid> = BTreeSet::new();
+                self.each_of_scope(scope, |dataset| {
+                    if municipality(dataset) {
+                        publishing.insert(dataset.content.organization_id);
+                    }
+                })?;
+                publishing.len() as f64
             }
             IndicatorRule::StandardDatasetCoverage => {
-                let covered: BTreeSet<(Uuid, &str)> = of_municipalities()
-                    .filter_map(|dataset| Some((dataset.content.organization_id, dataset.content.standard_dataset.as_deref()?)))
-                    .collect();
+                let mut covered: BTreeSet<(Uuid, String)> = BTreeSet::new();
+                self.each_of_scope(scope, |dataset| {
+                    if let Some(standard) = dataset.content.standard_dataset.as_ref().filter(|_| municipality(dataset)) {
+                        covered.insert((dataset.content.organization_id, standard.clone()));
+                    }
+                })?;
                 let municipalities = directory
                     .organizations()
                     .iter()
@@ -339,56 +359,50 @@ impl App {
             }
             IndicatorRule::Freshness => {
                 let today = self.today();
-                let due: Vec<bool> = datasets
-                    .iter()
-                    .filter_map(|dataset| {
-                        let days = days_of_frequency(dataset.content.accrual_periodicity.as_deref()?)?;
-                        // Half a period of grace: yearly data of March are out by summer.
-                        Some((today - jst_day(dataset.content.modified)).num_days() <= days + days / 2)
-                    })
-                    .collect();
-                percent(due.iter().filter(|fresh| **fresh).count(), due.len())
+                let (mut fresh, mut due) = (0, 0);
+                self.each_of_scope(scope, |dataset| {
+                    let Some(days) = dataset.content.accrual_periodicity.as_deref().and_then(days_of_frequency) else { return };
+                    due += 1;
+                    // Half a period of grace: yearly data of March are out by summer.
+                    if (today - jst_day(dataset.content.modified)).num_days() <= days + days / 2 {
+                        fresh += 1;
+                    }
+                })?;
+                percent(fresh, due)
             }
             IndicatorRule::DownloadsPerMonth | IndicatorRule::Entered => 0.0,
         })
     }
 
-    /// Datasets that everybody may see, of a scope.
-    pub fn datasets_of_scope(&self, scope: Option<&str>) -> Result<Vec<Arc<Dataset>>> {
+    /// Calls back with each dataset of a scope that everybody may see; of all of them without one. A page at a time is in memory.
+    pub fn each_of_scope(&self, scope: Option<&str>, mut call: impl FnMut(&Dataset)) -> Result<()> {
         let scope = match scope {
             None => None,
             Some(id) => {
                 Some(self.scopes()?.into_iter().find(|scope| scope.id == id).ok_or_else(|| Error::not_found("scope", id.to_owned()))?)
             }
         };
-        let ids = self.store().read(|conn| {
-            let mut filter = DatasetFilter { scope: Scope::Public, limit: 1_000, ..DatasetFilter::default() };
-            let mut ids = Vec::new();
-            loop {
-                let page = dataset::list(conn, &filter)?;
-                ids.extend(page.items.iter().map(|dataset| dataset.id));
-                match page.next_cursor {
-                    Some(cursor) => filter.after = Some(cursor),
-                    None => return Ok(ids),
-                }
-            }
-        })?;
-        let mut datasets = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(500) {
-            datasets.extend(self.cached_many(chunk)?);
-        }
-        if let Some(scope) = scope {
-            let sources: HashMap<Uuid, String> =
-                self.store().read(harvest::all)?.into_iter().map(|source: HarvestSource| (source.id, source.draft.slug)).collect();
-            let directory = self.directory();
-            datasets.retain(|dataset| {
+        let sources: HashMap<Uuid, String> = match scope {
+            None => HashMap::new(),
+            Some(_) => self.store().read(harvest::all)?.into_iter().map(|source: HarvestSource| (source.id, source.draft.slug)).collect(),
+        };
+        let directory = self.directory();
+        let mut filter = DatasetFilter { scope: Scope::Public, order: Order::Slug, limit: SCOPE_PAGE, ..DatasetFilter::default() };
+        loop {
+            let page = self.store().read(|conn| dataset::list(conn, &filter))?;
+            for dataset in &page.items {
                 let organization = directory.organization(dataset.content.organization_id).map(Arc::as_ref);
                 let source =
                     dataset.content.provenance.as_ref().and_then(|provenance| sources.get(&provenance.source_id)).map(String::as_str);
-                scope.has(dataset, organization, source)
-            });
+                if scope.as_ref().is_none_or(|scope| scope.has(dataset, organization, source)) {
+                    call(dataset);
+                }
+            }
+            match page.next_cursor {
+                Some(cursor) => filter.after = Some(cursor),
+                None => return Ok(()),
+            }
         }
-        Ok(datasets)
     }
 
     /// Keeps what the rules give for the month that runs; at its end the last value stays. By housekeeping.
