@@ -30,7 +30,7 @@ pub(crate) fn sort_in_memory(conn: &mut AnyConnection, much: bool) -> Result<()>
     match (conn, much) {
         (AnyConnection::Sqlite(conn), true) => conn.batch_execute("PRAGMA cache_size = -65536")?,
         (AnyConnection::Sqlite(conn), false) => conn.batch_execute("PRAGMA cache_size = -1000")?,
-        (AnyConnection::Postgresql(conn), true) => conn.batch_execute("SET LOCAL work_mem = '64MB'")?,
+        (AnyConnection::Postgresql(conn), true) => conn.batch_execute("SET LOCAL work_mem = '192MB'")?,
         // It ends with the transaction.
         (AnyConnection::Postgresql(_), false) => {}
     }

@@ -201,19 +201,21 @@ pub fn roll_up(conn: &mut AnyConnection, last: NaiveDate) -> Result<()> {
     let columns = "total, unique_files, unique_datasets";
     let period_key = "period, organization_id, class, channel";
     let dataset_key = "period, dataset_id, organization_id, class, channel";
-    // Raw: INSERT … SELECT … ON CONFLICT, so that a million rows need not leave the database. Each pass reads what the one before made smaller.
+    // Raw: INSERT … SELECT … ON CONFLICT, so that a million rows need not leave the database. Each pass reads what the one before made smaller;
+    // the largest writes in the order of its index.
     let steps = [
         format!(
             "CREATE TEMPORARY TABLE rollup_month AS SELECT SUBSTR(day, 1, 7) AS period, dataset_id, organization_id, class, channel, format, {sums} \
              FROM download_day WHERE day > '{after}' AND day <= '{last}' GROUP BY 1, 2, 3, 4, 5, 6"
         ),
         format!(
-            "INSERT INTO download_dataset ({dataset_key}, {columns}) SELECT {dataset_key}, {sums} FROM rollup_month WHERE 1 = 1 GROUP BY {dataset_key} {}",
+            "INSERT INTO download_dataset ({dataset_key}, {columns}) SELECT {dataset_key}, {sums} FROM rollup_month WHERE 1 = 1 GROUP BY {dataset_key} \
+             ORDER BY {dataset_key} {}",
             more("download_dataset", dataset_key)
         ),
         format!(
             "INSERT INTO download_dataset ({dataset_key}, {columns}) SELECT {year}, dataset_id, organization_id, class, channel, {sums} \
-             FROM rollup_month WHERE 1 = 1 GROUP BY 1, 2, 3, 4, 5 {}",
+             FROM rollup_month WHERE 1 = 1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 {}",
             more("download_dataset", dataset_key)
         ),
         format!(
