@@ -151,7 +151,7 @@ pub(crate) struct Rows<'w> {
 }
 
 enum Writer<'w> {
-    Delimited(csv::Writer<&'w mut dyn Write>),
+    Delimited(Box<csv::Writer<&'w mut dyn Write>>),
     Objects(Objects<'w>),
 }
 
@@ -166,7 +166,7 @@ impl<'w> Rows<'w> {
                 let delimiter = if target == TargetFormat::Tsv { b'\t' } else { b',' };
                 let mut builder = csv::WriterBuilder::new();
                 builder.has_headers(false).flexible(true).delimiter(delimiter).terminator(csv::Terminator::CRLF);
-                Writer::Delimited(builder.from_writer(out))
+                Writer::Delimited(Box::new(builder.from_writer(out)))
             }
         };
         Ok(Rows { writer, any: false })
