@@ -52,6 +52,7 @@ pub(super) struct Content {
 }
 
 /// Where its bytes are.
+#[derive(Clone)]
 pub(super) enum Source {
     Memory(Bytes),
     Disk(Arc<File>),

@@ -1,7 +1,6 @@
 //! Tables that are kept here, in another format.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,13 @@ use crate::http::{Asker, Params, Problem, ProblemLink, Shared, hex};
 
 /// Changes when the same file would be converted to other bytes than before.
 const CONVERTER: &str = "1";
-/// Disk for converted files that are kept for the next one who asks.
+/// Converted files up to this size are kept in memory, larger ones on the disk.
+const KEPT_BYTES_MAX: u64 = 512 * 1024;
+/// Memory for the small ones.
+const MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+/// Disk for the large ones, and how many of them are open at once.
 const DISK_BYTES: u64 = 512 * 1024 * 1024;
+const OPEN_FILES_MAX: u64 = 64;
 /// How long one is kept that nobody asks for.
 const IDLE_SECONDS: u64 = 600;
 /// Most conversions at once: each keeps a processor busy.
@@ -32,28 +36,43 @@ const AT_ONCE_MAX: usize = 2;
 /// Formats that may hold a table.
 const TABLES: [&str; 6] = ["CSV", "TSV", "XLSX", "XLS", "JSON", "GEOJSON"];
 
-/// A converted file, or why there is none.
-type Converted = Result<(Arc<File>, u64), Text>;
+/// A converted file with its length, or why there is none.
+type Converted = Result<(Source, u64), Text>;
 
-/// Files that were converted of late, by entity tag. They have no name on the disk, and are gone when they are closed or the process ends.
+/// Files that were converted of late, by entity tag. Those on the disk have no name there, and are gone when they are closed or the process ends.
 pub struct Conversions {
-    kept: moka::sync::Cache<String, Converted>,
+    small: moka::sync::Cache<String, Converted>,
+    large: moka::sync::Cache<String, Converted>,
     turns: Arc<Semaphore>,
 }
 
 impl Default for Conversions {
     fn default() -> Self {
-        // In KB: a weight has 32 bits.
-        let weight = |_: &String, converted: &Converted| match converted {
-            Ok((_, byte_size)) => u32::try_from(byte_size / 1024 + 4).unwrap_or(u32::MAX),
-            Err(_) => 4,
+        let byte_size = |converted: &Converted| converted.as_ref().map_or(0, |(_, byte_size)| *byte_size);
+        let kept = |weight: fn(u64) -> u64, capacity: u64| {
+            moka::sync::Cache::builder()
+                .weigher(move |_: &String, converted: &Converted| u32::try_from(weight(byte_size(converted))).unwrap_or(u32::MAX))
+                .max_capacity(capacity)
+                .time_to_idle(Duration::from_secs(IDLE_SECONDS))
+                .build()
         };
-        let kept = moka::sync::Cache::builder()
-            .weigher(weight)
-            .max_capacity(DISK_BYTES / 1024)
-            .time_to_idle(Duration::from_secs(IDLE_SECONDS))
-            .build();
-        Conversions { kept, turns: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+        Conversions {
+            small: kept(|bytes| bytes + 500, MEMORY_BYTES),
+            // In KB, as a weight has 32 bits; and none so light that too many files would be open.
+            large: kept(|bytes| (bytes / 1024).max(DISK_BYTES / 1024 / OPEN_FILES_MAX), DISK_BYTES / 1024),
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+        }
+    }
+}
+
+impl Conversions {
+    fn get(&self, etag: &str) -> Option<Converted> {
+        self.small.get(etag).or_else(|| self.large.get(etag))
+    }
+
+    fn keep(&self, etag: String, converted: Converted) {
+        let cache = if matches!(converted, Ok((Source::Disk(_), _))) { &self.large } else { &self.small };
+        cache.insert(etag, converted);
     }
 }
 
@@ -107,7 +126,7 @@ pub(crate) async fn download_converted(
         return Ok(version.unchanged());
     }
     // Converted before it is counted: what cannot be converted is no download, and is told with its own status.
-    let (converted, byte_size) = match converted(&state, &version.etag, file, target, options.0.bom).await? {
+    let (source, byte_size) = match converted(&state, &version.etag, file, target, options.0.bom).await? {
         Ok(converted) => converted,
         Err(reason) => return Err(not_converted(&reason, original)),
     };
@@ -116,7 +135,7 @@ pub(crate) async fn download_converted(
         byte_size,
         content_type: target.content_type().to_owned(),
         file_name: converted_name(&file.file_name, target),
-        source: Source::Disk(converted),
+        source,
     };
     let Some(part) = content.requested(request.headers()) else { return Ok(content.outside()) };
     count(&request, &state, &viewer, &found, part.status(), Channel::Converted).await?;
@@ -138,20 +157,20 @@ pub(crate) fn offered(distribution: &Distribution) -> &'static [TargetFormat] {
 }
 
 async fn converted(state: &Shared, etag: &str, file: &FileVersion, target: TargetFormat, bom: bool) -> Result<Converted, Problem> {
-    if let Some(converted) = state.conversions.kept.get(etag) {
+    if let Some(converted) = state.conversions.get(etag) {
         return Ok(converted);
     }
     let turn = turn(&state.conversions.turns).await?;
     // Somebody else may have had it converted meanwhile.
-    if let Some(converted) = state.conversions.kept.get(etag) {
+    if let Some(converted) = state.conversions.get(etag) {
         return Ok(converted);
     }
-    let (etag, file, kept) = (etag.to_owned(), file.clone(), state.conversions.kept.clone());
+    let (etag, file, shared) = (etag.to_owned(), file.clone(), state.clone());
     let convert = move |app: &App| {
         // Given back when the work is done, also when the client has gone before.
         let _turn = turn;
         let converted = convert_file(app, &file, target, bom)?;
-        kept.insert(etag, converted.clone());
+        shared.conversions.keep(etag, converted.clone());
         Ok(converted)
     };
     state.run(convert).await
@@ -169,9 +188,14 @@ fn convert_file(app: &App, file: &FileVersion, target: TargetFormat, bom: bool) 
         Err(error) => return Ok(Err(error.text())),
     }
     writer.flush().map_err(Error::internal)?;
-    let written = writer.into_inner().map_err(|error| Error::internal(error.into_error()))?;
+    let mut written = writer.into_inner().map_err(|error| Error::internal(error.into_error()))?;
     let byte_size = written.metadata().map_err(Error::internal)?.len();
-    Ok(Ok((Arc::new(written), byte_size)))
+    if byte_size > KEPT_BYTES_MAX {
+        return Ok(Ok((Source::Disk(Arc::new(written)), byte_size)));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(byte_size).unwrap_or(0));
+    written.rewind().and_then(|()| written.read_to_end(&mut bytes)).map_err(Error::internal)?;
+    Ok(Ok((Source::Memory(bytes.into()), byte_size)))
 }
 
 fn etag(file: &FileVersion, target: TargetFormat, bom: bool) -> String {

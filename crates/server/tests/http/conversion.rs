@@ -40,6 +40,25 @@ async fn a_table_is_had_in_other_formats() {
 }
 
 #[actix_web::test]
+async fn a_large_table_is_read_from_the_disk_by_several_at_once() {
+    let site = Site::open();
+    site.dataset("files", "ファイル").await;
+    let text: String = std::iter::once("番号,名称\n".to_owned()).chain((0..60_000).map(|row| format!("{row:06},公民館\n"))).collect();
+    let expected = text.replace('\n', "\r\n");
+    let id = site.file("files", "a.csv", text.as_bytes()).await;
+    let kept = site.files_kept();
+    let path = format!("/d/{id}/as/csv");
+    let asks = (0..4).map(|number| site.ask("GET", &path).header("user-agent", &format!("curl/8.{number}")).send());
+    for answer in futures_util::future::join_all(asks).await {
+        assert!(answer.status == 200 && answer.text == expected);
+    }
+    let part = site.ask("GET", &path).header("range", "bytes=700000-700099").send().await;
+    assert_eq!((part.status.as_u16(), part.bytes.as_ref()), (206, &expected.as_bytes()[700_000..700_100]));
+    assert_eq!(site.files_kept(), kept, "what is derived has no name");
+    assert_eq!(site.counted("channel").await, [("converted".to_owned(), 4)]);
+}
+
+#[actix_web::test]
 async fn a_workbook_keeps_its_numbers_and_texts() {
     let site = Site::open();
     site.dataset("files", "ファイル").await;
