@@ -25,6 +25,9 @@ const SALT: &str = "salt.";
 /// How long the salt of a day is needed after it: twice the longest double click, for clocks that differ.
 const SALT_KEPT_SECONDS: i64 = 2 * DOUBLE_CLICK_SECONDS;
 
+/// Format of a download of a whole dataset.
+const ARCHIVE_FORMAT: &str = "ZIP";
+
 /// The rules as the storage takes them.
 pub(crate) const RULES: CountingRules =
     CountingRules { window: minato_counter::double_click_window, settle: minato_counter::settle, sums: |rows| minato_counter::sums(rows) };
@@ -147,7 +150,10 @@ impl App {
             click: visitor.click,
             click_before: visitor.click_before,
             referrer: request.referrer.clone(),
-            format: distribution.and_then(|distribution| distribution.format.clone()).unwrap_or_default(),
+            format: match distribution {
+                Some(distribution) => distribution.format.clone().unwrap_or_default(),
+                None => ARCHIVE_FORMAT.to_owned(),
+            },
             agent_rule: agent_rule.to_owned(),
             method_version: METHOD_VERSION,
         };

@@ -56,6 +56,12 @@ impl BlobStore {
         Ok(Upload { store: self.clone(), file, hash: Sha256::new(), head: Vec::new(), byte_size: 0, limit })
     }
 
+    /// An empty file for what is derived from blobs and may be lost: nobody can find it, and it is gone when it is closed.
+    pub fn scratch(&self) -> Result<File, Error> {
+        let incoming = self.incoming();
+        tempfile::tempfile_in(&incoming).map_err(io("create a file in", &incoming))
+    }
+
     /// A blob for reading, and its size in bytes.
     pub fn open_blob(&self, sha256: &str) -> Result<(File, u64), Error> {
         let path = self.path(sha256)?;
@@ -359,6 +365,15 @@ mod tests {
         drop(upload);
         assert_eq!(incoming(&store), 0);
         assert!(!store.contains(ABC).unwrap());
+    }
+
+    #[test]
+    fn scratch_files_leave_nothing() {
+        let (_dir, store) = store();
+        let mut file = store.scratch().unwrap();
+        file.write_all(b"derived").unwrap();
+        drop(file);
+        assert_eq!(incoming(&store), 0);
     }
 
     #[test]

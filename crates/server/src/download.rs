@@ -1,26 +1,30 @@
-//! Files: from the blob store with ranges and conditions, or sent on to the publisher; counted before the first byte.
+//! Files: from the blob store with ranges and conditions, all of a dataset as a ZIP, converted, or sent on to the publisher; counted before the
+//! first byte.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+pub(crate) mod archive;
+mod content;
+pub(crate) mod conversion;
+
+use std::io::Read;
 use std::sync::Arc;
 
-use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HttpDate};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use minato_app::catalog::{Channel, FieldError, FileVersion, Text, Viewer};
+use minato_app::catalog::{Channel, FileVersion, Text, Viewer};
 use minato_app::{App, Error, FileRequest, FoundDistribution};
 
+pub use self::archive::Archives;
+use self::content::{Content, Source, Version};
+pub use self::conversion::Conversions;
 use crate::api::only_get;
-use crate::http::{Asker, Problem, Shared, client_address, if_none_match, purpose, referrer};
+use crate::http::{Asker, Problem, Shared, client_address, purpose, referrer};
 
 /// Files up to this size are kept in memory after the first download.
 const KEPT_BYTES_MAX: u64 = 1024 * 1024;
 /// Memory for kept files.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
-/// Bytes read at once of larger files.
-const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Routes of files.
 pub fn configure(service: &mut web::ServiceConfig) {
@@ -37,6 +41,18 @@ pub fn configure(service: &mut web::ServiceConfig) {
             web::resource("/d/{id}/{version}")
                 .route(web::get().to(download_version))
                 .route(web::head().to(download_version))
+                .default_service(web::to(only_get)),
+        )
+        .service(
+            web::resource("/d/{id}/as/{format}")
+                .route(web::get().to(conversion::download_converted))
+                .route(web::head().to(conversion::download_converted))
+                .default_service(web::to(only_get)),
+        )
+        .service(
+            web::resource("/datasets/{dataset}/download.zip")
+                .route(web::get().to(archive::download_dataset))
+                .route(web::head().to(archive::download_dataset))
                 .default_service(web::to(only_get)),
         )
         .service(
@@ -177,55 +193,24 @@ async fn send_file(
     found: &FoundDistribution,
     file: &FileVersion,
 ) -> Result<HttpResponse, Problem> {
-    let etag = format!("\"{}\"", file.sha256);
-    let modified = HttpDate::from(std::time::SystemTime::from(file.created));
-    let headers = request.headers();
-    let unchanged = match headers.contains_key(header::IF_NONE_MATCH) {
-        true => if_none_match(headers, &etag),
-        false => not_modified_since(headers, file),
-    };
-    if unchanged {
+    let version = Version { etag: format!("\"{}\"", file.sha256), modified: Some(file.created) };
+    if version.is_unchanged(request.headers()) {
         count(request, state, viewer, found, StatusCode::NOT_MODIFIED, Channel::File).await?;
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+        return Ok(version.unchanged());
     }
-    let size = u64::try_from(file.byte_size).unwrap_or(0);
-    let range = match requested_range(headers, &etag, file, size) {
-        Requested::Whole => None,
-        Requested::Part(first, last) => Some((first, last)),
-        Requested::Outside => return Ok(outside(size)),
-    };
-    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let (first, length) = range.map_or((0, size), |(first, last)| (first, last - first + 1));
     // Opened before it is counted: a file that cannot be read is no download.
-    let body = open(state, files, file).await?;
-    count(request, state, viewer, found, status, Channel::File).await?;
-    let mut response = HttpResponse::build(status);
-    response
-        .insert_header((header::CONTENT_TYPE, content_type(&file.media_type)))
-        .insert_header((header::CONTENT_DISPOSITION, minato_app::files::content_disposition(&file.file_name)))
-        .insert_header((header::ETAG, etag))
-        .insert_header((header::LAST_MODIFIED, modified.to_string()))
-        .insert_header((header::ACCEPT_RANGES, "bytes"))
-        // Every download is asked for here, so that it is counted; the tag makes a repetition cheap.
-        .insert_header((header::CACHE_CONTROL, if viewer.is_public() { "public, no-cache" } else { "private, no-cache" }))
-        // What somebody uploaded never runs as a page of this site.
-        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"));
-    if let Some((first, last)) = range {
-        response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
-    }
-    Ok(match body {
-        Source::Memory(bytes) => {
-            let start = usize::try_from(first).unwrap_or(usize::MAX).min(bytes.len());
-            let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(bytes.len());
-            response.body(bytes.slice(start..end))
-        }
-        Source::Disk(file) => response.body(SizedStream::new(length, read_part(file, first, length))),
-    })
-}
-
-enum Source {
-    Memory(Bytes),
-    Disk(Arc<File>),
+    let source = open(state, files, file).await?;
+    let content = Content {
+        version,
+        byte_size: u64::try_from(file.byte_size).unwrap_or(0),
+        // The charset of a text is not known here; claiming one would break those that have another.
+        content_type: file.media_type.clone(),
+        file_name: file.file_name.clone(),
+        source,
+    };
+    let Some(part) = content.requested(request.headers()) else { return Ok(content.outside()) };
+    count(request, state, viewer, found, part.status(), Channel::File).await?;
+    Ok(content.send(viewer, part))
 }
 
 async fn open(state: &Shared, files: &KeptFiles, file: &FileVersion) -> Result<Source, Problem> {
@@ -250,29 +235,7 @@ fn read_small(app: &App, hash: &str) -> minato_app::Result<Source> {
     Ok(Source::Memory(bytes.into()))
 }
 
-/// Part of a file in chunks, each read on a blocking thread.
-fn read_part(file: Arc<File>, first: u64, length: u64) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
-    futures_util::stream::try_unfold((first, length), move |(position, left)| {
-        let file = file.clone();
-        async move {
-            if left == 0 {
-                return Ok(None);
-            }
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-            let read = web::block(move || -> std::io::Result<Bytes> {
-                let mut file = &*file;
-                file.seek(SeekFrom::Start(position))?;
-                let mut bytes = vec![0; wanted];
-                file.read_exact(&mut bytes)?;
-                Ok(bytes.into())
-            });
-            let bytes = read.await.map_err(std::io::Error::other)??;
-            let count = bytes.len() as u64;
-            Ok(Some((bytes, (position + count, left - count))))
-        }
-    })
-}
-
+/// Counts a request for a file when it is a download; the first byte may follow.
 async fn count(
     request: &HttpRequest,
     state: &Shared,
@@ -285,8 +248,13 @@ async fn count(
         // What is not public is no publication; its downloads are no figure.
         return Ok(());
     }
+    Ok(state.app.count_download(viewer, found, &facts(request, state, status, channel)).await?)
+}
+
+/// What the counting is told of a request.
+fn facts<'a>(request: &'a HttpRequest, state: &Shared, status: StatusCode, channel: Channel) -> FileRequest<'a> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let facts = FileRequest {
+    FileRequest {
         method: request.method().as_str(),
         status: status.as_u16(),
         channel,
@@ -295,108 +263,5 @@ async fn count(
         purpose: purpose(request.headers()),
         address: client_address(request, &state.settings),
         referrer: referrer(request, &state.settings),
-    };
-    Ok(state.app.count_download(viewer, found, &facts).await?)
-}
-
-fn content_type(media_type: &str) -> String {
-    // The charset of a text is not known here; claiming one would break those that have another.
-    media_type.to_owned()
-}
-
-fn not_modified_since(headers: &header::HeaderMap, file: &FileVersion) -> bool {
-    let Some(since) = headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()) else { return false };
-    let Ok(since) = since.parse::<HttpDate>() else { return false };
-    let since: chrono::DateTime<chrono::Utc> = std::time::SystemTime::from(since).into();
-    file.created.timestamp() <= since.timestamp()
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Requested {
-    Whole,
-    /// First and last byte, both included.
-    Part(u64, u64),
-    Outside,
-}
-
-fn requested_range(headers: &header::HeaderMap, etag: &str, file: &FileVersion, size: u64) -> Requested {
-    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else { return Requested::Whole };
-    if let Some(condition) = headers.get(header::IF_RANGE).and_then(|value| value.to_str().ok()) {
-        let same = match condition.parse::<HttpDate>() {
-            Ok(date) => {
-                let date: chrono::DateTime<chrono::Utc> = std::time::SystemTime::from(date).into();
-                date.timestamp() == file.created.timestamp()
-            }
-            Err(_) => condition.trim() == etag,
-        };
-        if !same {
-            return Requested::Whole;
-        }
-    }
-    parse_range(range, size)
-}
-
-/// One range of bytes (RFC 9110 §14.2). Several ranges, other units and broken ones are answered with the whole file, as the RFC allows.
-fn parse_range(range: &str, size: u64) -> Requested {
-    let Some(spec) = range.trim().strip_prefix("bytes=") else { return Requested::Whole };
-    let Some((first, last)) = spec.trim().split_once('-') else { return Requested::Whole };
-    if spec.contains(',') {
-        return Requested::Whole;
-    }
-    match (first.trim().parse::<u64>(), last.trim()) {
-        (Ok(first), _) if first >= size => Requested::Outside,
-        (Ok(first), "") => Requested::Part(first, size - 1),
-        (Ok(first), last) => match last.parse::<u64>() {
-            Ok(last) if last >= first => Requested::Part(first, last.min(size - 1)),
-            _ => Requested::Whole,
-        },
-        (Err(_), last) if first.trim().is_empty() => match last.parse::<u64>() {
-            Ok(0) => Requested::Outside,
-            Ok(_) if size == 0 => Requested::Outside,
-            Ok(count) => Requested::Part(size.saturating_sub(count), size - 1),
-            Err(_) => Requested::Whole,
-        },
-        _ => Requested::Whole,
-    }
-}
-
-fn outside(size: u64) -> HttpResponse {
-    let error = FieldError::new(
-        "Range",
-        "out_of_range",
-        format!("Range がファイルの大きさ（{size} バイト）の外です。"),
-        format!("Range is outside the file of {size} bytes"),
-    );
-    let text = error.message.clone();
-    let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", text, vec![error]);
-    let mut response = actix_web::ResponseError::error_response(&problem);
-    if let Ok(value) = header::HeaderValue::from_str(&format!("bytes */{size}")) {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_follow_the_rfc() {
-        for (range, size, expected) in [
-            ("bytes=0-", 10, Requested::Part(0, 9)),
-            ("bytes=2-4", 10, Requested::Part(2, 4)),
-            ("bytes=2-400", 10, Requested::Part(2, 9)),
-            ("bytes=-3", 10, Requested::Part(7, 9)),
-            ("bytes=-30", 10, Requested::Part(0, 9)),
-            ("bytes=10-", 10, Requested::Outside),
-            ("bytes=-0", 10, Requested::Outside),
-            ("bytes=4-2", 10, Requested::Whole),
-            ("bytes=0-1,3-4", 10, Requested::Whole),
-            ("items=0-1", 10, Requested::Whole),
-            ("bytes=", 10, Requested::Whole),
-            ("bytes=18446744073709551616-", 10, Requested::Whole),
-        ] {
-            assert_eq!(parse_range(range, size), expected, "{range}");
-        }
     }
 }

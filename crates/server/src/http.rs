@@ -28,6 +28,10 @@ pub struct State {
     pub settings: Arc<ServerSettings>,
     /// Whole answers for the public, kept until something changes.
     pub answers: AnswerCache,
+    /// Archives of datasets that were asked for of late.
+    pub archives: crate::download::Archives,
+    /// Files in other formats that were asked for of late.
+    pub conversions: crate::download::Conversions,
 }
 
 /// The state as actix hands it to handlers.
@@ -424,6 +428,18 @@ pub struct ProblemDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub withdrawn: Option<Withdrawn>,
+    /// Where what was asked for can be had instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<ProblemLink>,
+}
+
+/// Where something can be had instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProblemLink {
+    /// What it is called.
+    pub title: String,
+    /// Its address.
+    pub url: String,
 }
 
 /// What is known of a withdrawn dataset.
@@ -453,8 +469,15 @@ impl Problem {
             detail_en: text.en,
             errors,
             withdrawn: None,
+            links: Vec::new(),
         };
         Problem { status, details: Box::new(details) }
+    }
+
+    /// The same with the places where what was asked for can be had.
+    pub fn with_links(mut self, links: Vec<ProblemLink>) -> Self {
+        self.details.links = links;
+        self
     }
 
     /// The body has a type that is not read here.

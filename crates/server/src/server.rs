@@ -17,6 +17,7 @@ use minato_app::catalog::Text;
 
 use crate::api::only_get;
 use crate::config::{MailSettings, ServerSettings};
+use crate::download::{Archives, Conversions};
 use crate::http::{AnswerCache, Problem, State};
 use crate::listen::AsciiFirstLine;
 
@@ -40,7 +41,8 @@ pub fn routes(service: &mut web::ServiceConfig) {
 
 /// The state that handlers share.
 pub fn state(app: App, settings: Arc<ServerSettings>) -> web::Data<State> {
-    web::Data::new(State { app, settings, answers: AnswerCache::default() })
+    let (archives, conversions) = (Archives::default(), Conversions::default());
+    web::Data::new(State { app, settings, answers: AnswerCache::default(), archives, conversions })
 }
 
 /// Serves until interrupted. `listening` is called with the address once connections are accepted.
@@ -122,7 +124,8 @@ pub async fn serve(
 async fn cross_origin<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let path = request.path();
     let api = path.starts_with("/api/");
-    let file = path.starts_with("/d/") || (path.starts_with("/datasets/") && path.contains("/download/"));
+    let file =
+        path.starts_with("/d/") || (path.starts_with("/datasets/") && (path.contains("/download/") || path.ends_with("/download.zip")));
     if !api && !file {
         return Ok(next.call(request).await?.map_into_left_body());
     }
@@ -260,6 +263,8 @@ mod tests {
             (Method::GET, "/api/v1/datasets/none", 404, true),
             (Method::GET, "/d/none", 404, true),
             (Method::OPTIONS, "/d/none", 204, true),
+            (Method::GET, "/datasets/none/download.zip", 404, true),
+            (Method::GET, "/d/none/as/csv", 404, true),
             (Method::HEAD, "/api/docs/", 200, true),
             (Method::GET, "/datasets", 200, false),
             (Method::HEAD, "/healthz", 200, false),

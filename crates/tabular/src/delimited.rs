@@ -1,9 +1,11 @@
 //! CSV, TSV and their relatives.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
 use minato_catalog::Text;
 
+use crate::convert::{Cell, Rows};
+use crate::encoding::{DecodingReader, find_encoding};
 use crate::preview::FileName;
 use crate::table::{Records, Source, is_blank, table};
 use crate::{Decoded, Encoding, Error, Limits, Preview, TableFormat, decode};
@@ -110,8 +112,75 @@ pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encodi
     (rows, decoded.encoding)
 }
 
+/// Gives every record with a value to `rows`, from the first to the last, as it stands.
+pub(crate) fn each_delimited<R: Read + Seek>(mut reader: R, file: &FileName<'_>, rows: &mut Rows<'_>) -> Result<(), Error> {
+    let (encoding, bom) = find_encoding(&mut reader)?;
+    let begin = SeekFrom::Start(bom as u64);
+    reader.seek(begin)?;
+    let mut sample = Vec::new();
+    DecodingReader::new(reader.by_ref(), encoding).take(64 * 1024).read_to_end(&mut sample)?;
+    let delimiter = find_delimiter(&String::from_utf8_lossy(&sample), if file.is_tsv() { b'\t' } else { b',' });
+    reader.seek(begin)?;
+    let text = Metered { inner: DecodingReader::new(reader, encoding), left: RECORD_BYTES_MAX };
+    let mut records = builder(delimiter, true).from_reader(text);
+    let mut record = csv::StringRecord::new();
+    let mut number = 0_u64;
+    loop {
+        number += 1;
+        let unclosed = || file.broken("CSV", format!("a quote (\") in record {number} is never closed"));
+        match records.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(_) if records.get_ref().left == 0 => return Err(unclosed()),
+            Err(error) => {
+                let detail = error.to_string();
+                return Err(match error.into_kind() {
+                    csv::ErrorKind::Io(error) => Error::Io(error),
+                    _ => file.broken("CSV", detail),
+                });
+            }
+        }
+        records.get_mut().left = RECORD_BYTES_MAX;
+        if record.iter().all(is_blank) {
+            continue;
+        }
+        if record.iter().any(|cell| cell.matches('\n').count() > CELL_LINES_MAX) {
+            return Err(unclosed());
+        }
+        rows.row(record.iter().map(Cell::text).collect())?;
+    }
+    Ok(())
+}
+
+/// Most bytes of one record; one that is longer goes on because a quote was never closed.
+const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Ends with an error when too much is read at once.
+struct Metered<R> {
+    inner: R,
+    left: usize,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let wanted = buffer.len().min(self.left);
+        if wanted == 0 && !buffer.is_empty() {
+            return Err(std::io::Error::other("the record is too long"));
+        }
+        let count = self.inner.read(&mut buffer[..wanted])?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
 fn reader(text: &str, delimiter: u8, quoting: bool) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting).from_reader(text.as_bytes())
+    builder(delimiter, quoting).from_reader(text.as_bytes())
+}
+
+fn builder(delimiter: u8, quoting: bool) -> csv::ReaderBuilder {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(delimiter).quoting(quoting);
+    builder
 }
 
 fn note_encoding(notes: &mut Vec<Text>, decoded: &Decoded) {

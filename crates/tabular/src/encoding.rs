@@ -1,6 +1,8 @@
 //! Character encodings of Japanese files, decided from all the bytes given.
 
-use encoding_rs::{EUC_JP, ISO_2022_JP, SHIFT_JIS, UTF_16BE, UTF_16LE};
+use std::io::{self, Cursor, Read, Seek};
+
+use encoding_rs::{Decoder, EUC_JP, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,38 +67,210 @@ pub struct Decoded {
 
 /// Decides the encoding from all of `bytes`, and reads them. Never fails: at worst the text is full of U+FFFD.
 pub fn decode(bytes: &[u8]) -> Decoded {
-    if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
-        return Decoded { had_bom: true, ..decode_utf8(rest) };
+    let (encoding, bom) = find_encoding(&mut Cursor::new(bytes)).expect("bytes in memory can be read");
+    Decoded { had_bom: bom > 0, ..decode_as(&bytes[bom..], encoding) }
+}
+
+/// The encoding of all that `reader` has from its beginning, and how many bytes its byte order mark takes. A chunk is in memory, never the file.
+pub(crate) fn find_encoding<R: Read + Seek>(reader: &mut R) -> io::Result<(Encoding, usize)> {
+    reader.rewind()?;
+    let mut head = Vec::new();
+    reader.by_ref().take(3).read_to_end(&mut head)?;
+    for (mark, encoding) in
+        [(&b"\xEF\xBB\xBF"[..], Encoding::Utf8), (&b"\xFF\xFE"[..], Encoding::Utf16Le), (&b"\xFE\xFF"[..], Encoding::Utf16Be)]
+    {
+        if head.starts_with(mark) {
+            return Ok((encoding, mark.len()));
+        }
     }
-    if let Some(rest) = bytes.strip_prefix(b"\xFF\xFE") {
-        return Decoded { had_bom: true, ..decode_as(rest, Encoding::Utf16Le) };
+    let seen = Survey::of(reader)?;
+    if let Some(encoding) = seen.utf16()
+        && tally(reader, encoding)?.replacements == 0
+    {
+        return Ok((encoding, 0));
     }
-    if let Some(rest) = bytes.strip_prefix(b"\xFE\xFF") {
-        return Decoded { had_bom: true, ..decode_as(rest, Encoding::Utf16Be) };
+    if seen.is_ascii {
+        let is_jis = seen.jis_escapes && tally(reader, Encoding::Iso2022Jp)?.replacements == 0;
+        return Ok((if is_jis { Encoding::Iso2022Jp } else { Encoding::Utf8 }, 0));
     }
-    if let Some(encoding) = utf16_without_bom(bytes) {
-        return decode_as(bytes, encoding);
-    }
-    if bytes.is_ascii() {
-        let jis = decode_as(bytes, Encoding::Iso2022Jp);
-        return if has_jis_escape(bytes) && jis.replacement_count == 0 { jis } else { decode_utf8(bytes) };
-    }
-    let utf8 = decode_utf8(bytes);
     // One broken character must not turn a whole UTF-8 file into mojibake, and other encodings hardly ever look like Japanese in UTF-8.
-    if utf8.replacement_count == 0 || utf8.text.chars().filter(|c| is_japanese(*c)).count() > 4 * utf8.replacement_count {
-        return utf8;
+    if seen.utf8_invalid == 0 || seen.utf8_japanese > 4 * seen.utf8_invalid {
+        return Ok((Encoding::Utf8, 0));
     }
-    let cp932 = decode_as(bytes, Encoding::Cp932);
-    let euc_jp = decode_as(bytes, Encoding::EucJp);
-    let (cp932_score, euc_jp_score) = (plausibility(&cp932.text), plausibility(&euc_jp.text));
-    match cp932_score.cmp(&euc_jp_score) {
-        std::cmp::Ordering::Greater => cp932,
-        std::cmp::Ordering::Less => euc_jp,
+    let (cp932, euc_jp) = (tally(reader, Encoding::Cp932)?.plausibility, tally(reader, Encoding::EucJp)?.plausibility);
+    let is_euc_jp = match cp932.cmp(&euc_jp) {
+        std::cmp::Ordering::Greater => false,
+        std::cmp::Ordering::Less => true,
         std::cmp::Ordering::Equal => {
             let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
-            detector.feed(bytes, true);
-            if detector.guess(Some(b"jp"), chardetng::Utf8Detection::Deny) == EUC_JP { euc_jp } else { cp932 }
+            each_chunk(reader, |chunk, last| {
+                detector.feed(chunk, last);
+            })?;
+            detector.guess(Some(b"jp"), chardetng::Utf8Detection::Deny) == EUC_JP
         }
+    };
+    Ok((if is_euc_jp { Encoding::EucJp } else { Encoding::Cp932 }, 0))
+}
+
+/// Bytes looked at in one go.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Gives everything to `f`, in chunks from the beginning; the last, which may be empty, says so.
+fn each_chunk<R: Read + Seek>(reader: &mut R, mut f: impl FnMut(&[u8], bool)) -> io::Result<()> {
+    reader.rewind()?;
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        chunk.clear();
+        reader.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+        let last = chunk.len() < CHUNK_BYTES;
+        f(&chunk, last);
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// What can be said of bytes before any encoding is tried.
+#[derive(Debug, Default)]
+struct Survey {
+    byte_size: usize,
+    is_ascii: bool,
+    /// Zero bytes at even and at odd places.
+    zeros: [usize; 2],
+    /// An escape to two-byte characters (`ESC $ @`, `ESC $ B`) or to half-width kana (`ESC ( I`).
+    jis_escapes: bool,
+    /// Places that are no UTF-8, and Japanese characters where it is.
+    utf8_invalid: usize,
+    utf8_japanese: usize,
+}
+
+impl Survey {
+    fn of<R: Read + Seek>(reader: &mut R) -> io::Result<Survey> {
+        let mut seen = Survey { is_ascii: true, ..Survey::default() };
+        let mut escape = [0; 2];
+        let mut pending = Vec::new();
+        each_chunk(reader, |chunk, last| {
+            seen.is_ascii &= chunk.is_ascii();
+            for (index, byte) in chunk.iter().enumerate() {
+                if *byte == 0 {
+                    seen.zeros[(seen.byte_size + index) % 2] += 1;
+                }
+                seen.jis_escapes |= matches!([escape[0], escape[1], *byte], [0x1B, b'$', b'@' | b'B'] | [0x1B, b'(', b'I' | b'J']);
+                escape = [escape[1], *byte];
+            }
+            seen.byte_size += chunk.len();
+            pending.extend_from_slice(chunk);
+            let end = if last { pending.len() } else { pending.len() - unfinished(&pending) };
+            for part in pending[..end].utf8_chunks() {
+                seen.utf8_invalid += usize::from(!part.invalid().is_empty());
+                seen.utf8_japanese += part.valid().chars().filter(|c| is_japanese(*c)).count();
+            }
+            pending.drain(..end);
+        })?;
+        Ok(seen)
+    }
+
+    /// ASCII characters, of which every table has some, leave every other byte zero. So do `一` and the ideographic space on the other side, but
+    /// seldom.
+    fn utf16(&self) -> Option<Encoding> {
+        let [even, odd] = self.zeros;
+        let enough = (self.byte_size / 2).div_ceil(20).max(1);
+        if odd >= enough && odd > even * 3 {
+            Some(Encoding::Utf16Le)
+        } else if even >= enough && even > odd * 3 {
+            Some(Encoding::Utf16Be)
+        } else {
+            None
+        }
+    }
+}
+
+/// How many bytes at the end begin a character of UTF-8 that is not there in full.
+fn unfinished(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let length = match bytes[bytes.len() - back] {
+            0x80..=0xBF => continue,
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            _ => 1,
+        };
+        return if length > back { back } else { 0 };
+    }
+    0
+}
+
+/// How well bytes read in an encoding.
+#[derive(Debug, Default)]
+struct Tally {
+    replacements: usize,
+    plausibility: i64,
+}
+
+fn tally<R: Read + Seek>(reader: &mut R, encoding: Encoding) -> io::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut decoder = decoder(encoding);
+    let mut text = String::new();
+    each_chunk(reader, |chunk, last| {
+        text.clear();
+        text.reserve(decoder.max_utf8_buffer_length(chunk.len()).unwrap_or(0));
+        let _ = decoder.decode_to_string(chunk, &mut text, last);
+        tally.replacements += text.matches('\u{FFFD}').count();
+        tally.plausibility += plausibility(&text);
+    })?;
+    Ok(tally)
+}
+
+fn decoder(encoding: Encoding) -> Decoder {
+    let rules = match encoding {
+        Encoding::Utf8 => UTF_8,
+        Encoding::Cp932 => SHIFT_JIS,
+        Encoding::EucJp => EUC_JP,
+        Encoding::Utf16Le => UTF_16LE,
+        Encoding::Utf16Be => UTF_16BE,
+        Encoding::Iso2022Jp => ISO_2022_JP,
+    };
+    rules.new_decoder_without_bom_handling()
+}
+
+/// Text in whatever encoding, read as UTF-8; what cannot be read is U+FFFD. A byte order mark must be passed over before.
+pub(crate) struct DecodingReader<R> {
+    inner: R,
+    decoder: Decoder,
+    raw: Vec<u8>,
+    text: String,
+    /// How much of `text` was given away.
+    given: usize,
+    ended: bool,
+}
+
+impl<R: Read> DecodingReader<R> {
+    pub(crate) fn new(inner: R, encoding: Encoding) -> Self {
+        DecodingReader { inner, decoder: decoder(encoding), raw: Vec::new(), text: String::new(), given: 0, ended: false }
+    }
+
+    fn read_more(&mut self) -> io::Result<()> {
+        self.raw.clear();
+        self.inner.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut self.raw)?;
+        self.ended = self.raw.len() < CHUNK_BYTES;
+        self.text.clear();
+        self.given = 0;
+        self.text.reserve(self.decoder.max_utf8_buffer_length(self.raw.len()).unwrap_or(0));
+        let _ = self.decoder.decode_to_string(&self.raw, &mut self.text, self.ended);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for DecodingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.text.len() && !self.ended {
+            self.read_more()?;
+        }
+        let rest = &self.text.as_bytes()[self.given..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.given += count;
+        Ok(count)
     }
 }
 
@@ -107,37 +281,15 @@ fn decode_utf8(bytes: &[u8]) -> Decoded {
 }
 
 fn decode_as(bytes: &[u8], encoding: Encoding) -> Decoded {
-    let decoder = match encoding {
-        Encoding::Utf8 => return decode_utf8(bytes),
-        Encoding::Cp932 => SHIFT_JIS,
-        Encoding::EucJp => EUC_JP,
-        Encoding::Utf16Le => UTF_16LE,
-        Encoding::Utf16Be => UTF_16BE,
-        Encoding::Iso2022Jp => ISO_2022_JP,
-    };
-    let text = decoder.decode_without_bom_handling(bytes).0.into_owned();
+    if encoding == Encoding::Utf8 {
+        return decode_utf8(bytes);
+    }
+    let mut decoder = decoder(encoding);
+    let mut text = String::with_capacity(decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(0));
+    let _ = decoder.decode_to_string(bytes, &mut text, true);
+    text.shrink_to_fit();
     let replacement_count = text.matches('\u{FFFD}').count();
     Decoded { text, encoding, had_bom: false, replacement_count }
-}
-
-/// ASCII characters, of which every table has some, leave every other byte zero. So do `一` and the ideographic space on the other side, but seldom.
-fn utf16_without_bom(bytes: &[u8]) -> Option<Encoding> {
-    let zeros = |start: usize| bytes.iter().skip(start).step_by(2).filter(|byte| **byte == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    let enough = (bytes.len() / 2).div_ceil(20).max(1);
-    let encoding = if odd >= enough && odd > even * 3 {
-        Encoding::Utf16Le
-    } else if even >= enough && even > odd * 3 {
-        Encoding::Utf16Be
-    } else {
-        return None;
-    };
-    (decode_as(bytes, encoding).replacement_count == 0).then_some(encoding)
-}
-
-/// An escape to two-byte characters (`ESC $ @`, `ESC $ B`) or to half-width kana (`ESC ( I`).
-fn has_jis_escape(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|window| matches!(window, b"\x1B$@" | b"\x1B$B" | b"\x1B(I" | b"\x1B(J"))
 }
 
 fn is_japanese(c: char) -> bool {
@@ -231,10 +383,59 @@ mod tests {
         assert_eq!((decoded.encoding, decoded.replacement_count), (Encoding::Cp932, 1));
     }
 
+    /// As many bytes as take several chunks, cut within characters.
+    fn long(text: &str) -> String {
+        format!("x{}", text.repeat(4 * CHUNK_BYTES / text.len()))
+    }
+
+    #[test]
+    fn what_is_read_in_chunks_is_what_is_read_at_once() {
+        let text = long(TEXT);
+        let plain = text.replace(['﨑', '①'], "崎");
+        for (bytes, encoding) in [
+            (text.clone().into_bytes(), Encoding::Utf8),
+            (SHIFT_JIS.encode(&text).0.into_owned(), Encoding::Cp932),
+            (EUC_JP.encode(&plain).0.into_owned(), Encoding::EucJp),
+            (ISO_2022_JP.encode(&plain).0.into_owned(), Encoding::Iso2022Jp),
+            (utf16(&text, u16::to_le_bytes), Encoding::Utf16Le),
+            (utf16(&text, u16::to_be_bytes), Encoding::Utf16Be),
+        ] {
+            assert_eq!(find_encoding(&mut Cursor::new(&bytes)).unwrap(), (encoding, 0));
+            let mut read = String::new();
+            DecodingReader::new(bytes.as_slice(), encoding).read_to_string(&mut read).unwrap();
+            assert!(read == decode(&bytes).text, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_character_between_chunks_is_one() {
+        for bytes in [&b"\xE9\x81"[..], b"\xE9", b"\xF0\x9F\x8F", b"\x80", b"\xFF"] {
+            let text = [long("避難所").as_bytes()[..CHUNK_BYTES - 1].to_vec(), bytes.to_vec(), b"a,b".to_vec()].concat();
+            let mut read = String::new();
+            DecodingReader::new(text.as_slice(), Encoding::Utf8).read_to_string(&mut read).unwrap();
+            assert!(read == decode(&text).text, "{bytes:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_some_text(bytes in any::<Vec<u8>>()) {
-            decode(&bytes);
+            let decoded = decode(&bytes);
+            let (encoding, bom) = find_encoding(&mut Cursor::new(&bytes)).unwrap();
+            let mut read = String::new();
+            DecodingReader::new(&bytes[bom..], encoding).read_to_string(&mut read).unwrap();
+            prop_assert_eq!((read, encoding), (decoded.text, decoded.encoding));
+        }
+
+        #[test]
+        fn an_unfinished_character_is_found(text in "[a-zéあ🏠]{1,8}", cut in 0..4_usize) {
+            let bytes = text.as_bytes();
+            let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+            let whole = match std::str::from_utf8(bytes) {
+                Ok(_) => bytes.len(),
+                Err(error) => error.valid_up_to(),
+            };
+            prop_assert_eq!(bytes.len() - unfinished(bytes), whole);
         }
 
         #[test]

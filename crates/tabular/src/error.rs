@@ -10,7 +10,7 @@ pub enum Error {
         file_name: String,
     },
     /// A format that holds no table or is not read here.
-    #[error("`{file_name}` is {found}, which has no table preview")]
+    #[error("`{file_name}` is {found}, which is not read as a table")]
     Unsupported {
         /// The file.
         file_name: String,
@@ -45,8 +45,8 @@ pub enum Error {
         /// The file.
         file_name: String,
     },
-    /// Larger than is read for a preview, packed or unpacked.
-    #[error("`{file_name}` is too large for a preview (more than {limit} bytes)")]
+    /// Larger than is read or written here, packed or unpacked.
+    #[error("`{file_name}` is too large to be read as a table here (more than {limit} bytes)")]
     TooLarge {
         /// The file.
         file_name: String,
@@ -71,8 +71,8 @@ impl Error {
                 ),
             ),
             Error::Unsupported { file_name, found } => Text::new(
-                format!("「{file_name}」（{found}）は表としてプレビューできません。CSV または XLSX があれば、それも登録してください。"),
-                format!("`{file_name}` ({found}) cannot be previewed as a table; add a CSV or XLSX file if there is one"),
+                format!("「{file_name}」（{found}）は表として読めません。CSV または XLSX があれば、それも登録してください。"),
+                format!("`{file_name}` ({found}) cannot be read as a table; add a CSV or XLSX file if there is one"),
             ),
             Error::Empty { file_name } => Text::new(
                 format!("「{file_name}」には行がありません。中身のあるファイルを登録してください。"),
@@ -95,8 +95,10 @@ impl Error {
             Error::TooLarge { file_name, limit } => {
                 let megabytes = limit / 1_000_000;
                 Text::new(
-                    format!("「{file_name}」は大きすぎてプレビューできません（上限 {megabytes} MB）。ダウンロードしてご覧ください。"),
-                    format!("`{file_name}` is too large for a preview (limit {megabytes} MB); download it instead"),
+                    format!(
+                        "「{file_name}」は大きすぎて、ここでは表として読めません（上限 {megabytes} MB）。ダウンロードしてご覧ください。"
+                    ),
+                    format!("`{file_name}` is too large to be read as a table here (limit {megabytes} MB); download it instead"),
                 )
             }
             Error::Io(_) => Text::new(

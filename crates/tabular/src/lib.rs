@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod convert;
 mod delimited;
 mod encoding;
 mod error;
@@ -9,6 +10,7 @@ mod rows;
 mod table;
 mod workbook;
 
+pub use convert::{ConversionLimits, TargetFormat, convert};
 pub use encoding::{Decoded, Encoding, decode};
 pub use error::Error;
 pub use preview::{Limits, Preview, TableFormat, preview};

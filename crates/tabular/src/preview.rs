@@ -77,8 +77,33 @@ pub struct Preview {
 ///
 /// The bytes decide what it is; `file_name` and `media_type` only where bytes cannot, and to name the file in messages.
 pub fn preview<R: Read + Seek>(mut reader: R, file_name: &str, media_type: Option<&str>, limits: Limits) -> Result<Preview, Error> {
-    let file = FileName { full: file_name, extension: extension(file_name), media_type: media_type.unwrap_or_default() };
+    let file = file_of(file_name, media_type);
     let byte_size = reader.seek(SeekFrom::End(0))?;
+    match kind_of(&mut reader, &file)? {
+        Kind::Xlsx => {
+            file.check_size(byte_size, limits.document_bytes)?;
+            preview_xlsx(reader, &file, limits)
+        }
+        Kind::Xls => {
+            file.check_size(byte_size, limits.document_bytes)?;
+            preview_xls(reader, &file, limits)
+        }
+        Kind::Json => preview_json(reader, byte_size, &file, limits),
+        Kind::Delimited => preview_delimited(reader, byte_size, &file, limits),
+    }
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Xlsx,
+    Xls,
+    Json,
+    Delimited,
+}
+
+/// What a file is by its beginning, and by its name where that does not say. The reader is at the beginning again.
+pub(crate) fn kind_of<R: Read + Seek>(reader: &mut R, file: &FileName<'_>) -> Result<Kind, Error> {
     reader.rewind()?;
     let mut head = Vec::new();
     reader.by_ref().take(4096).read_to_end(&mut head)?;
@@ -87,12 +112,10 @@ pub fn preview<R: Read + Seek>(mut reader: R, file_name: &str, media_type: Optio
         return Err(file.empty());
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        file.check_size(byte_size, limits.document_bytes)?;
-        return preview_xlsx(reader, &file, limits);
+        return Ok(Kind::Xlsx);
     }
     if head.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
-        file.check_size(byte_size, limits.document_bytes)?;
-        return preview_xls(reader, &file, limits);
+        return Ok(Kind::Xls);
     }
     if let Some(found) = not_a_table(&head) {
         return Err(file.unsupported(found));
@@ -104,17 +127,17 @@ pub fn preview<R: Read + Seek>(mut reader: R, file_name: &str, media_type: Optio
     }
     let json_name = file.extension.ends_with("json") || file.media_type.contains("json");
     if json_name || !file.is_delimited() && start.starts_with(['{', '[']) || is_json(start) {
-        return preview_json(reader, byte_size, &file, limits);
+        return Ok(Kind::Json);
     }
     if !file.may_be_delimited() {
         return Err(file.unsupported(&file.extension.to_uppercase()));
     }
-    preview_delimited(reader, byte_size, &file, limits)
+    Ok(Kind::Delimited)
 }
 
-/// A file by its name alone.
-pub(crate) fn file_name(name: &str) -> FileName<'_> {
-    FileName { full: name, extension: extension(name), media_type: "" }
+/// A file by its name and, where known, its media type.
+pub(crate) fn file_of<'a>(name: &'a str, media_type: Option<&'a str>) -> FileName<'a> {
+    FileName { full: name, extension: extension(name), media_type: media_type.unwrap_or_default() }
 }
 
 /// The file as messages name it.

@@ -1,7 +1,7 @@
 //! Small tables whole, with the numbers that their rows have for whoever made them.
 
 use crate::delimited::read_delimited;
-use crate::preview::file_name;
+use crate::preview::file_of;
 use crate::workbook::read_workbook;
 use crate::{Encoding, Error, Limits};
 
@@ -19,7 +19,7 @@ const BYTES_MAX: u64 = 20_000_000;
 
 /// All rows of a CSV, TSV or XLSX file, at most `rows_max`, and how its text is written (none for workbooks). Rows without a value are left out.
 pub fn read_rows(bytes: &[u8], name: &str, rows_max: usize) -> Result<(Vec<NumberedRow>, Option<Encoding>), Error> {
-    let file = file_name(name);
+    let file = file_of(name, None);
     let limits = Limits { rows: rows_max, columns: 100, cell_chars: 1_000, document_bytes: BYTES_MAX, ..Limits::default() };
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     file.check_size(size, BYTES_MAX)?;

@@ -5,7 +5,7 @@ use minato_catalog::Text;
 use crate::{Encoding, Error, Limits, Preview, TableFormat};
 
 /// Most records above the data that are searched for the header.
-const HEADER_SEARCH: usize = 40;
+pub(crate) const HEADER_SEARCH: usize = 40;
 
 /// Records as read, those without any value left out.
 #[derive(Debug, Default)]
@@ -69,6 +69,15 @@ pub(crate) fn table(mut records: Records, source: Source, limits: Limits) -> Res
         truncated |= clip(cell, limits.cell_chars);
     }
     Ok(Preview { format: source.format, encoding: source.encoding, sheet: source.sheet, columns, rows, total_rows, truncated, notes })
+}
+
+/// The names of the columns by the first records, which have a value each, and the position of the first record below them.
+pub(crate) fn data_below(records: &[Vec<String>]) -> (Vec<String>, usize) {
+    if records.is_empty() {
+        return (Vec::new(), 0);
+    }
+    let (groups, header) = find_header(records);
+    (column_names(&records[groups..=header]), skip_property_rows(records, header))
 }
 
 /// Positions among the first records, which have a value each: of the first group row above the header, and of the header. Equal without groups.

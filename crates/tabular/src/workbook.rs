@@ -9,6 +9,7 @@ use calamine::{Data, ExcelDateTime, Reader, Sheet, SheetType, SheetVisible, Xls,
 use minato_catalog::Text;
 use zip::ZipArchive;
 
+use crate::convert::{Cell, Rows};
 use crate::preview::FileName;
 use crate::table::{Records, Source, clip, is_blank, table};
 use crate::{Error, Limits, Preview, TableFormat};
@@ -74,6 +75,149 @@ pub(crate) fn read_workbook(bytes: &[u8], file: &FileName<'_>, limits: Limits) -
         }
         Err(file.empty())
     })
+}
+
+/// Gives the rows of the first visible sheet with a value to `rows`, from the first to the last, those without a value left out.
+pub(crate) fn each_xlsx<R: Read + Seek>(mut reader: R, file: &FileName<'_>, limits: Limits, rows: &mut Rows<'_>) -> Result<(), Error> {
+    check_parts(&mut reader, file, limits)?;
+    reader.rewind()?;
+    guarded(file, "XLSX", || {
+        let mut workbook = Xlsx::new(io::BufReader::new(reader)).map_err(|error| file.broken("XLSX", error))?;
+        let sheets = workbook.sheets_metadata().to_vec();
+        for sheet in visible_sheets(&sheets) {
+            let mut span = Span::default();
+            each_cell(&mut workbook, &sheet.name, file, limits, |_, column, value| {
+                span.add(column, &text_of(value));
+                Ok(())
+            })?;
+            if span.is_empty() {
+                continue;
+            }
+            let mut laid = LaidRow::new(span);
+            each_cell(&mut workbook, &sheet.name, file, limits, |row, column, value| laid.add(file, row, column, value, rows))?;
+            return laid.finish(rows);
+        }
+        Err(file.empty())
+    })
+}
+
+/// The same of an XLS file, which is in memory as a whole.
+pub(crate) fn each_xls<R: Read + Seek>(reader: R, file: &FileName<'_>, limits: Limits, rows: &mut Rows<'_>) -> Result<(), Error> {
+    let bytes = checked_xls(reader, file, limits)?;
+    guarded(file, "XLS", || {
+        let mut workbook = Xls::new(Cursor::new(bytes)).map_err(|error| file.broken("XLS", error))?;
+        let sheets = workbook.sheets_metadata().to_vec();
+        for sheet in visible_sheets(&sheets) {
+            let range = workbook.worksheet_range(&sheet.name).map_err(|error| file.broken("XLS", error))?;
+            let mut span = Span::default();
+            for (_, column, value) in range.used_cells() {
+                span.add(column as u32, &text_of(value.clone()));
+            }
+            if span.is_empty() {
+                continue;
+            }
+            let mut laid = LaidRow::new(span);
+            for (row, column, value) in range.used_cells() {
+                laid.add(file, row as u32, column as u32, value.clone(), rows)?;
+            }
+            return laid.finish(rows);
+        }
+        Err(file.empty())
+    })
+}
+
+/// The sheets that are looked at for a table.
+fn visible_sheets(sheets: &[Sheet]) -> impl Iterator<Item = &Sheet> {
+    sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible).take(20)
+}
+
+/// Gives the cells of a sheet that hold something to `f`: row, column and value.
+fn each_cell<R: Read + Seek>(
+    workbook: &mut Xlsx<R>,
+    sheet: &str,
+    file: &FileName<'_>,
+    limits: Limits,
+    mut f: impl FnMut(u32, u32, Data) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let broken = |error: calamine::XlsxError| file.broken("XLSX", error);
+    let mut cells = workbook.worksheet_cells_reader(sheet).map_err(broken)?;
+    let mut count = 0;
+    while let Some(cell) = cells.next_cell().map_err(broken)? {
+        count += 1;
+        if count > CELLS_MAX {
+            return Err(Error::TooLarge { file_name: file.name(), limit: limits.unpacked_bytes });
+        }
+        let (row, column) = cell.get_position();
+        f(row, column, Data::from(cell.get_value().clone()))?;
+    }
+    Ok(())
+}
+
+/// The columns from the first to the last with a value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span(Option<(u32, u32)>);
+
+impl Span {
+    fn add(&mut self, column: u32, text: &str) {
+        if !is_blank(text) {
+            let (first, last) = self.0.unwrap_or((column, column));
+            self.0 = Some((first.min(column), last.max(column)));
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// Cells on their way to whole rows, each as wide as the table.
+struct LaidRow {
+    first: u32,
+    width: usize,
+    row: Option<u32>,
+    cells: Vec<Cell<'static>>,
+}
+
+impl LaidRow {
+    fn new(span: Span) -> LaidRow {
+        let (first, last) = span.0.unwrap_or_default();
+        LaidRow { first, width: (last - first) as usize + 1, row: None, cells: Vec::new() }
+    }
+
+    fn add(&mut self, file: &FileName<'_>, row: u32, column: u32, value: Data, rows: &mut Rows<'_>) -> Result<(), Error> {
+        let cell = cell_of(value);
+        let place = column.checked_sub(self.first).map(|place| place as usize).filter(|place| *place < self.width);
+        let Some(place) = place.filter(|_| !is_blank(&cell.text)) else { return Ok(()) };
+        if self.row.is_some_and(|before| row < before) {
+            return Err(file.broken("XLSX", format!("row {} stands behind a later one", row + 1)));
+        }
+        if self.row != Some(row) {
+            self.finish(rows)?;
+            self.row = Some(row);
+            self.cells = (0..self.width).map(|_| Cell::null()).collect();
+        }
+        self.cells[place] = cell;
+        Ok(())
+    }
+
+    fn finish(&mut self, rows: &mut Rows<'_>) -> Result<(), Error> {
+        match self.row.take() {
+            Some(_) => rows.row(std::mem::take(&mut self.cells)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Numbers and yes or no are what the workbook says they are; all else is text.
+fn cell_of(value: Data) -> Cell<'static> {
+    let json = match &value {
+        Data::Empty => return Cell::null(),
+        Data::Int(_) => Some(text_of(value.clone())),
+        Data::Float(number) if number.is_finite() => Some(text_of(value.clone())),
+        Data::Bool(value) => Some(value.to_string()),
+        _ => None,
+    };
+    Cell { text: text_of(value).into(), json: json.map(Into::into) }
 }
 
 /// Readers of binary formats index into what they read; a file that makes one fall over is a broken file, not the end of a worker.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use minato_tabular::{Encoding, Error, Limits, Preview, preview};
+use minato_tabular::{ConversionLimits, Encoding, Error, Limits, Preview, TargetFormat, convert, preview};
 use serde_json::Value;
 
 type Refusal = fn(&Error) -> bool;
@@ -34,6 +34,33 @@ fn every_sample_is_previewed_as_its_index_says() {
             (Ok(table), None) => wrong.extend(differences(&table, entry).into_iter().map(|what| format!("{path}: {what}"))),
             (Err(error), Some((_, expected))) if expected(&error) => assert!(error.text().ja.contains(name)),
             (result, _) => wrong.push(format!("{path}: {result:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sample_is_converted_with_all_its_rows() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
+    let Ok(index) = std::fs::read(samples.join("index.json")) else { return };
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let mut wrong = Vec::new();
+    for entry in index["files"].as_array().unwrap() {
+        let path = entry["file"].as_str().unwrap();
+        let name = path.rsplit('/').next().unwrap();
+        let open = || File::open(samples.join(path)).unwrap();
+        let Ok(table) = preview(open(), name, None, Limits { bytes: u64::MAX, document_bytes: u64::MAX, ..Limits::default() }) else {
+            continue;
+        };
+        let mut json = Vec::new();
+        match convert(open(), name, None, TargetFormat::Json, false, ConversionLimits::default(), &mut json) {
+            Ok(()) => {
+                let rows: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(&json).unwrap();
+                if table.total_rows.is_some_and(|total| total != rows.len() as u64) {
+                    wrong.push(format!("{path}: {} rows, not {:?}", rows.len(), table.total_rows));
+                }
+            }
+            Err(error) => wrong.push(format!("{path}: {error}")),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -17,6 +17,8 @@ use crate::{BenchArguments, cargo};
 const FILE_BYTES: usize = 100_000;
 /// Files it is kept as.
 const FILES: usize = 8;
+/// Share of the downloads a second that counting may cost, in percent.
+const COUNTING_COST_MAX: f64 = 10.0;
 /// Starts that the median is taken over.
 const STARTS: usize = 5;
 
@@ -175,7 +177,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Downloads, each by a visitor of its own, and compares what was counted with what was answered.
+    /// Downloads, each by a visitor of its own, compares what was counted with what was answered, and says what counting costs.
     async fn download(&mut self, server: &Server, slugs: &[String]) -> Result<()> {
         let mut client = Client::new(server.address, &self.token);
         let bytes = csv(FILE_BYTES);
@@ -187,14 +189,8 @@ impl Bench<'_> {
             paths.push(prepare::download_path(&distribution).context("an uploaded file has no address")?);
         }
         let before = prepare::downloads_counted(&mut client).await?;
-        let address = server.address;
-        let write: Arc<Write> = Arc::new(move |number, buffer| {
-            let agent = format!("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.{number}");
-            let request = format!("GET {} HTTP/1.1\r\nhost: {address}\r\nuser-agent: {agent}\r\n\r\n", paths[number % paths.len()]);
-            buffer.extend_from_slice(request.as_bytes());
-            true
-        });
-        let outcome = self.load(server, self.time_max()).run(write).await?;
+        let visitor = |number| format!("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.{number}");
+        let outcome = self.load(server, self.time_max()).run(download_requests(server, &paths, visitor)).await?;
         self.report("download of 100 KB, counted", server, &outcome, Some(10_000))?;
         let counted = prepare::downloads_counted(&mut client).await? - before;
         if counted == outcome.answered {
@@ -202,6 +198,21 @@ impl Bench<'_> {
         } else {
             self.problems.push(format!("{} downloads were answered with 200, but {counted} were counted", outcome.answered));
         }
+        // What counting costs: the same requests by somebody who is not counted.
+        let crawler = |number| format!("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html) {number}");
+        let uncounted = self.load(server, self.time_max()).run(download_requests(server, &paths, crawler)).await?;
+        self.report("the same by a crawler, not counted", server, &uncounted, None)?;
+        let more = prepare::downloads_counted(&mut client).await? - before - counted;
+        if more > 0 {
+            self.problems.push(format!("{more} downloads of a crawler were counted"));
+        }
+        let cost = 100.0 * (1.0 - outcome.per_second() / uncounted.per_second());
+        println!("counting costs {cost:.1} % of the downloads a second");
+        let none = || "-".to_owned();
+        let aim = format!("{COUNTING_COST_MAX} %");
+        let row =
+            ["cost of counting".to_owned(), format!("{cost:.1} %"), none(), none(), none(), none(), aim, met(cost <= COUNTING_COST_MAX)];
+        self.rows.push(row.into());
         Ok(())
     }
 
@@ -267,6 +278,16 @@ fn median_start(minato: &Minato) -> Result<Duration> {
     }
     times.sort_unstable();
     Ok(times[STARTS / 2])
+}
+
+/// Downloads of these files in turn; the agent of each request by its number.
+fn download_requests(server: &Server, paths: &[String], agent: impl Fn(usize) -> String + Send + Sync + 'static) -> Arc<Write> {
+    let (address, paths) = (server.address, paths.to_vec());
+    Arc::new(move |number, buffer| {
+        let (path, agent) = (&paths[number % paths.len()], agent(number));
+        buffer.extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: {agent}\r\n\r\n").as_bytes());
+        true
+    })
 }
 
 fn get_request(server: &Server, path: &str, agent: &str) -> String {

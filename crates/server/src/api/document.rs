@@ -13,6 +13,8 @@ use crate::http::ProblemDetails;
 #[openapi(paths(
     crate::download::download_distribution,
     crate::download::download_version,
+    crate::download::archive::download_dataset,
+    crate::download::conversion::download_converted,
     crate::previous_portal::show_former_resource,
     crate::previous_portal::download_former_resource,
     crate::ckan::get_action,

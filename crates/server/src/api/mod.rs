@@ -26,6 +26,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 pub use document::{openapi, openapi_json};
 pub(crate) use harvest::{corrections_of_source, corrections_table, export_records};
+pub(crate) use view::file_url;
 
 use crate::http::Problem;
 

@@ -97,7 +97,7 @@ pub(super) fn distribution(base: &str, dataset: &Dataset, distribution: &Distrib
 }
 
 /// Where a distribution's file can be had, counted.
-pub(super) fn file_url(base: &str, slug: &str, distribution: &Distribution) -> Option<String> {
+pub(crate) fn file_url(base: &str, slug: &str, distribution: &Distribution) -> Option<String> {
     let id = distribution.id;
     match &distribution.file {
         Some(file) => Some(format!("{base}/datasets/{slug}/download/{id}/{}", utf8_percent_encode(&file.file_name, SEGMENT))),

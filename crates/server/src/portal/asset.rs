@@ -65,7 +65,7 @@ pub(super) async fn redirect_favicon() -> HttpResponse {
 /// Search results are endless combinations of the same datasets; the sitemap leads to each of them once.
 pub(super) async fn show_robots(state: Shared) -> HttpResponse {
     let body = format!(
-        "User-agent: *\nDisallow: /search\nDisallow: /datasets?\nDisallow: /*/history/\nDisallow: /staff\nDisallow: /api/\nDisallow: /d/\nDisallow: /*/download/\n\nSitemap: {}/sitemap.xml\n",
+        "User-agent: *\nDisallow: /search\nDisallow: /datasets?\nDisallow: /*/history/\nDisallow: /staff\nDisallow: /api/\nDisallow: /d/\nDisallow: /*/download/\nDisallow: /*/download.zip\n\nSitemap: {}/sitemap.xml\n",
         state.settings.base_url()
     );
     HttpResponse::Ok()

@@ -10,6 +10,7 @@ use minato_app::catalog::{
     Dataset, Distribution, FileVersion, Organization, Spatial, Temporal, Viewer, frequency, jst_day, standard_dataset,
 };
 use minato_app::dcat::{Syntax, schema_org};
+use minato_app::tabular::TargetFormat;
 use minato_app::{App, Directory, Error};
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ use super::page::{self, KEEP_PAGE, Reply, Shell, render};
 use super::preview;
 use super::search::{choice_address, keyword_address, query_before};
 use super::words::{Lang, Link, Said, host, mail_address, number, segment, size, web_address};
+use crate::download::{archive, conversion};
 use crate::http::Shared;
 
 /// Other municipalities shown with the same standard dataset.
@@ -40,6 +42,7 @@ struct DatasetPage {
     description: String,
     description_foreign: bool,
     files: Vec<FileView>,
+    archive: Option<ArchiveView>,
     preview: Option<PreviewView>,
     rows: Vec<Row>,
     themes: Vec<Link>,
@@ -79,6 +82,16 @@ struct FileView {
     downloads: String,
     licence: Option<Said>,
     versions: Vec<VersionView>,
+    /// The same in other formats: address and name.
+    conversions: Vec<(String, &'static str)>,
+}
+
+/// All files that are kept here, in one.
+struct ArchiveView {
+    count: usize,
+    size: String,
+    /// Some files are at the publisher's and not in it.
+    partial: bool,
 }
 
 struct VersionView {
@@ -90,6 +103,7 @@ struct VersionView {
 }
 
 struct PreviewView {
+    id: Uuid,
     file: Said,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -252,10 +266,17 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     {
         versions.insert(distribution.id, app.versions(&Viewer::public(), &distribution.id.to_string())?);
     }
+    let preview = preview_view(app, lang, dataset);
+    // What the page has found to be no table is not offered as one.
+    let unreadable = preview.as_ref().filter(|preview| preview.error.is_some()).map(|preview| preview.id);
     let files = content.distributions.iter().map(|distribution| {
         let earlier = versions.get(&distribution.id).map(Vec::as_slice).unwrap_or_default();
         let count = counts.get(&distribution.id).copied().unwrap_or(0);
-        file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count)
+        let mut view = file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count);
+        if unreadable == Some(distribution.id) {
+            view.conversions.clear();
+        }
+        view
     });
     let similar = similar(app, lang, &directory, dataset)?;
     let corrected = corrected(app, lang, dataset)?;
@@ -288,7 +309,8 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         description: markdown::to_html(english.unwrap_or(&content.description)),
         description_foreign: lang == Lang::En && english.is_none(),
         files: files.collect(),
-        preview: preview_view(app, lang, dataset),
+        archive: archive_view(dataset),
+        preview,
         rows: rows(lang, dataset),
         themes: content.themes.iter().map(|id| theme_link(lang, &directory, id)).collect(),
         keywords: content.keywords.iter().map(|word| (keyword_address(word), word.clone())).collect(),
@@ -392,7 +414,25 @@ fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distr
                 file_name: version.file_name.clone(),
             })
             .collect(),
+        conversions: conversion::offered(distribution)
+            .iter()
+            .map(|target| (format!("/d/{}/as/{}", distribution.id, target.as_str()), conversion_name(*target)))
+            .collect(),
     }
+}
+
+fn conversion_name(target: TargetFormat) -> &'static str {
+    match target {
+        TargetFormat::Csv => "UTF-8 CSV",
+        TargetFormat::Tsv => "UTF-8 TSV",
+        TargetFormat::Json => "JSON",
+    }
+}
+
+/// Offered when it saves a click.
+fn archive_view(dataset: &Dataset) -> Option<ArchiveView> {
+    let (count, bytes) = archive::held_size(dataset);
+    (count >= 2).then(|| ArchiveView { count, size: size(bytes), partial: count < dataset.content.distributions.len() })
 }
 
 fn preview_view(app: &App, lang: Lang, dataset: &Dataset) -> Option<PreviewView> {
@@ -400,6 +440,7 @@ fn preview_view(app: &App, lang: Lang, dataset: &Dataset) -> Option<PreviewView>
     let file = Said::new(lang, &distribution.title, distribution.title_en.as_deref());
     Some(match found.as_ref() {
         Ok(table) => PreviewView {
+            id: distribution.id,
             file,
             columns: table.columns.clone(),
             rows: table.rows.clone(),
@@ -409,6 +450,7 @@ fn preview_view(app: &App, lang: Lang, dataset: &Dataset) -> Option<PreviewView>
             error: None,
         },
         Err(text) => PreviewView {
+            id: distribution.id,
             file,
             columns: Vec::new(),
             rows: Vec::new(),

@@ -11,7 +11,7 @@ use minato_app::{App, AppSettings, Context, FileUpload};
 use serde_json::json;
 
 use crate::config::ServerSettings;
-use crate::http::{AnswerCache, State};
+use crate::http::State;
 
 struct Site {
     state: web::Data<State>,
@@ -50,7 +50,7 @@ impl Site {
         .unwrap();
         app.create_dataset(&context, draft).unwrap();
         let settings = ServerSettings { base_url: Some("https://data.example.jp".to_owned()), ..ServerSettings::default() };
-        let state = web::Data::new(State { app, settings: Arc::new(settings), answers: AnswerCache::default() });
+        let state = crate::server::state(app, Arc::new(settings));
         Site { state, _dir: dir }
     }
 

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use minato_app::catalog::{DownloadSeries, Viewer};
+use minato_app::catalog::{Channel, DownloadSeries, Viewer};
 use minato_app::counter::{METHODS, PRINCIPLES, RULES, fingerprint};
-use minato_app::{App, RankingRequest, SeriesRequest};
+use minato_app::{App, Dimension, RankingRequest, SeriesRequest};
 
 use super::chart::Chart;
 use super::page::{self, KEEP_PAGE, Reply, Shell};
@@ -114,7 +114,12 @@ fn dataset_page(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply>
         let said = Said::new(lang, &distribution.title, distribution.title_en.as_deref());
         (Link { href: format!("/datasets/{slug}"), said }, number(counts.get(&distribution.id).copied().unwrap_or(0)))
     });
-    let parts = parts.collect();
+    let mut parts: Vec<(Link, String)> = parts.collect();
+    // Archives of all files are counted under the dataset itself.
+    if let Some(archives) = counts.get(&found.dataset.id) {
+        let title = app.part_title(Dimension::Channel, Channel::Zip.as_str());
+        parts.push((Link { href: format!("/datasets/{slug}"), said: Said::new(lang, &title.ja, Some(&title.en)) }, number(*archives)));
+    }
     let shell = shell.below("/datasets", "データセット", "Datasets").under(&format!("/datasets/{slug}"), said.clone());
     usage(
         app,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod archive;
 mod cli;
+mod conversion;
 mod dataset;
 mod distribution;
 mod harvest;

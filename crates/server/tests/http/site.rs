@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::{Method, StatusCode, header::HeaderMap};
 use actix_web::{test, web};
 use minato_app::catalog::{Organization, OrganizationDraft, Role, TokenScope, User, UserDraft};
@@ -71,6 +72,20 @@ impl Site {
         self.ask("POST", "/api/v1/datasets").token(&self.publisher).json(&draft).send().await.expect(201)
     }
 
+    /// Counted downloads by a dimension of the breakdown, most first.
+    pub(crate) async fn counted(&self, by: &str) -> Vec<(String, i64)> {
+        let found = self.get(&format!("/api/v1/statistics/downloads/breakdown?by={by}")).await.expect(200);
+        let parts = found["items"].as_array().unwrap().iter();
+        parts.map(|part| (part["key"].as_str().unwrap().to_owned(), part["total"].as_i64().unwrap())).collect()
+    }
+
+    /// Uploads a file as a new distribution of a dataset; returns its id.
+    pub(crate) async fn file(&self, dataset: &str, name: &str, content: &[u8]) -> String {
+        let path = format!("/api/v1/datasets/{dataset}/distributions");
+        let created = self.ask("POST", &path).token(&self.editor).form(&[("file", name, content)]).send().await.expect(201);
+        created["id"].as_str().unwrap().to_owned()
+    }
+
     /// Files in the blob store, finished or not.
     pub(crate) fn files_kept(&self) -> usize {
         fn count(dir: &std::path::Path) -> usize {
@@ -129,9 +144,13 @@ impl Ask<'_> {
         let service = test::init_service(application).await;
         let response = test::call_service(&service, self.request.to_request()).await;
         let (status, headers) = (response.status(), response.headers().clone());
+        let length = match response.response().body().size() {
+            BodySize::Sized(length) => Some(length),
+            BodySize::None | BodySize::Stream => None,
+        };
         let bytes = test::read_body(response).await;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status, headers, body, text: String::from_utf8_lossy(&bytes).into_owned() }
+        Answer { status, headers, body, text: String::from_utf8_lossy(&bytes).into_owned(), bytes, length }
     }
 }
 
@@ -155,6 +174,10 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     /// The body as it came, for pages.
     pub(crate) text: String,
+    /// The same, for files.
+    pub(crate) bytes: web::Bytes,
+    /// What the connection would say in `Content-Length`, also to HEAD.
+    pub(crate) length: Option<u64>,
 }
 
 impl Answer {
