@@ -9,6 +9,7 @@ mod directory;
 mod distribution;
 mod doctor;
 mod error;
+mod gatherer;
 mod harvest;
 mod housekeeping;
 mod indexing;
