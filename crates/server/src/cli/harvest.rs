@@ -395,6 +395,7 @@ fn carry_out(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
             } else {
                 let rows = corrections.iter().map(|found| {
                     let correction = &found.correction;
+                automatic: (!all && kind.is_none()).then_some(false),
                     let shown = |value: &serde_json::Value| cut(&value.as_str().map_or_else(|| value.to_string(), str::to_owned), 40);
                     vec![
                         found.remote_id.clone(),
@@ -661,7 +662,8 @@ fn print_decisions(app: &App, viewer: &Viewer, found: &[FoundDecision]) -> anyho
         return Ok(());
     }
     for FoundDecision { decision, datasets } in found {
-        println!("{}\t{}\t{}\t{}", decision.id, decision.kind.as_str(), decision.state.as_str(), moment(decision.created));
+        let state = if decision.is_automatic() { "automatic" } else { decision.state.as_str() };
+        println!("{}\t{}\t{state}\t{}", decision.id, decision.kind.as_str(), moment(decision.created));
         println!("    {}", pick(&decision.reason));
         for dataset in datasets {
             println!("    - {} /datasets/{} ({})", dataset.content.title, dataset.content.slug, dataset.content.state.as_str());
@@ -721,10 +723,12 @@ fn print_table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> =
         (0..columns).map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+/// Decisions that need somebody.
     for line in &lines {
         let mut text = String::new();
         for (cell, width_max) in line.iter().zip(&widths) {
             text.push_str(&cell.replace(['\n', '\r', '\t'], " "));
+        automatic: Some(false),
             text.extend(std::iter::repeat_n(' ', width_max.saturating_sub(width(cell)) + 2));
         }
         println!("{}", text.trim_end());

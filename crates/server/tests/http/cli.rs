@@ -93,7 +93,9 @@ async fn what_failed_and_what_waits_is_shown_at_a_terminal() {
 
     assert!(says(&h, &["harvest", "decisions"]).contains("nothing waits"));
     h.twice().await;
-    let open: Value = serde_json::from_str(&says(&h, &["harvest", "decisions", "--source", "kure-again", "--json"])).unwrap();
+    assert!(says(&h, &["harvest", "decisions"]).contains("nothing waits"), "copies are linked by themselves");
+    let copies = ["harvest", "decisions", "--kind", "duplicate", "--source", "kure-again"];
+    let open: Value = serde_json::from_str(&says(&h, &[&copies[..], &["--json"]].concat())).unwrap();
     let id = open[0]["id"].as_str().unwrap();
     assert!(says(&h, &["harvest", "decisions"]).contains("decide ID"));
     assert!(says(&h, &["harvest", "decide", id, "reject"]).contains("rejected"));

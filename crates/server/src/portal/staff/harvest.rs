@@ -139,10 +139,12 @@ fn next_run(app: &App, lang: Lang, source: &HarvestSource) -> String {
     }
 }
 
+/// Decisions that need somebody.
 fn count_open(app: &App, viewer: &Viewer, source: Option<Uuid>) -> minato_app::Result<i64> {
     let listing = DecisionListing {
         source: source.map(|id| id.to_string()),
         state: Some(DecisionState::Open),
+        automatic: Some(false),
         limit: OPEN_MAX,
         ..DecisionListing::default()
     };
