@@ -45,7 +45,7 @@ pub use report::{ImportedRow, ReportImport, ReportRow, read_report_file};
 pub use sample::{Recount, Totals, recount};
 pub use search::{FoundDatasets, listing_notice};
 pub use search_log::{SearchStatistics, SearchedQuery};
-pub use statistics::{Dimension, Part, Ranked, RankingRequest, SeriesRequest, Summary};
+pub use statistics::{Dimension, Part, Ranked, RankingRequest, ReportedDownloads, SeriesRequest, Summary};
 pub use summary_mail::SummaryMail;
 pub use token::NewToken;
 pub use transfer::{ImportReport, TransferCounts};

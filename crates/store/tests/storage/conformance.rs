@@ -795,13 +795,17 @@ fn numbers_and_counts_of_the_previous_portal_are_kept(database: &Database) {
         resource: resource.to_owned(),
         title: "t".to_owned(),
         dataset_id,
-        distribution_id: None,
+        distribution_id: (resource == "120").then_some(second),
         total,
     };
     let report = |rows: &[previous_portal::ReportedDownload]| {
         store.write::<_, Error>(|conn| previous_portal::replace_reported(conn, "2024-01", "portal", rows)).unwrap();
-        store.read(|conn| previous_portal::reported_of_dataset(conn, new.id)).unwrap()
+        store.read(|conn| previous_portal::reported_of_datasets(conn, &[new.id, new_id()])).unwrap()
     };
-    assert_eq!(report(&[row("120", Some(new.id), 5), row("121", Some(new.id), 2), row("990", None, 9)]), [("2024-01".to_owned(), 7)]);
-    assert_eq!(report(&[row("120", Some(new.id), 6)]), [("2024-01".to_owned(), 6)]);
+    let january = |id: Option<Uuid>, total: i64| ("2024-01".to_owned(), id, total);
+    let mut reported =
+        report(&[row("120", Some(new.id), 5), row("121", Some(new.id), 2), row("122", Some(new.id), 1), row("990", None, 9)]);
+    reported.sort();
+    assert_eq!(reported, [january(None, 3), january(Some(second), 5)]);
+    assert_eq!(report(&[row("120", Some(new.id), 6)]), [january(Some(second), 6)]);
 }
