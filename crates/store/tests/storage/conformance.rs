@@ -261,6 +261,7 @@ fn distributions_survive_removal(database: &Database) {
         file_name: "f.csv".to_owned(),
         media_type: "text/csv".to_owned(),
         created: now(),
+        source_url: Some("https://www.example.jp/f.csv".to_owned()),
     };
     store.write::<_, Error>(|conn| distribution::add_version(conn, id, &version)).unwrap();
     let mut second = first.clone();
