@@ -37,8 +37,8 @@ pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
     AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestMail, HarvestNotice, HarvestPreview, HarvestProgress,
-    HarvestSourceStatus, LeftOut, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver,
-    correction_path,
+    HarvestSourceStatus, LeftOut, LinkProgress, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress,
+    TakenOver, TroubledLink, correction_path,
 };
 pub use noun::SimpleNoun;
 pub use report::{ImportedRow, ReportImport, ReportRow, read_report_file};

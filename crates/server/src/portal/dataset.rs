@@ -40,6 +40,8 @@ struct DatasetPage {
     description: String,
     description_foreign: bool,
     files: Vec<FileView>,
+    /// Whether any of the files is a copy.
+    has_copies: bool,
     preview: Option<PreviewView>,
     rows: Vec<Row>,
     themes: Vec<Link>,
@@ -79,6 +81,10 @@ struct FileView {
     downloads: String,
     licence: Option<Said>,
     versions: Vec<VersionView>,
+    /// Of a copy: when it was taken, and the address of the original.
+    copy: Option<(String, String)>,
+    /// When its link was last found to lead nowhere.
+    broken: Option<String>,
 }
 
 struct VersionView {
@@ -252,11 +258,16 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     {
         versions.insert(distribution.id, app.versions(&Viewer::public(), &distribution.id.to_string())?);
     }
+    // Only links of harvested datasets are looked at.
+    let findings = if content.provenance.is_some() { app.link_findings(dataset)? } else { BTreeMap::new() };
     let files = content.distributions.iter().map(|distribution| {
         let earlier = versions.get(&distribution.id).map(Vec::as_slice).unwrap_or_default();
         let count = counts.get(&distribution.id).copied().unwrap_or(0);
-        file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count)
+        let mut view = file_view(lang, &directory, content.slug.as_str(), distribution, earlier, count);
+        view.broken = findings.get(&distribution.id).filter(|check| check.is_broken()).map(|check| lang.day_of(check.until));
+        view
     });
+    let files: Vec<FileView> = files.collect();
     let similar = similar(app, lang, &directory, dataset)?;
     let corrected = corrected(app, lang, dataset)?;
     let copies = app.copies(dataset)?;
@@ -287,7 +298,8 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         organization,
         description: markdown::to_html(english.unwrap_or(&content.description)),
         description_foreign: lang == Lang::En && english.is_none(),
-        files: files.collect(),
+        has_copies: files.iter().any(|file| file.copy.is_some()),
+        files,
         preview: preview_view(app, lang, dataset),
         rows: rows(lang, dataset),
         themes: content.themes.iter().map(|id| theme_link(lang, &directory, id)).collect(),
@@ -380,6 +392,8 @@ fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distr
         is_page,
         downloads: number(count),
         licence: distribution.licence.as_deref().map(|id| licence_view(lang, directory, id, None).said),
+        copy: file.and_then(|file| Some((lang.day_of(file.created), file.source_url.as_deref().and_then(web_address)?))),
+        broken: None,
         versions: versions
             .iter()
             .skip(1)
