@@ -138,8 +138,8 @@ impl App {
         let directory = Arc::new(store.read(|conn| Ok(Directory::load(conn)))??);
         let generation = Arc::new(AtomicU64::new(1));
         let counter = Counter::start(store.clone());
-        let search_log = SearchLog::start(store.clone());
-        let view_log = ViewLog::start(store.clone());
+        let search_log = crate::search_log::start(store.clone());
+        let view_log = crate::view_log::start(store.clone());
         let indexer = if settings.index { Some(Indexer::open(&settings, store.clone(), generation.clone())?) } else { None };
         if settings.index {
             // Only the process that owns the directory may clear what a killed one left.

@@ -238,6 +238,7 @@ impl App {
             file_name: minato_files::sanitize_file_name(&upload.file_name),
             media_type: upload.detected.media_type.clone(),
             created: self.now(),
+            source_url: None,
         })
     }
 

@@ -159,6 +159,7 @@ fn noun_ja(noun: &str) -> &str {
         "harvest_run" => "収集の実行",
         "harvest_preview" => "収集のプレビュー",
         "harvest_decision" => "収集の判断",
+        "link_check" => "リンクの確認",
         "correction" => "カタログでの修正",
         "synonym_list" => "同義語の一覧",
         "revision" => "版",

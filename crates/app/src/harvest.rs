@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use decision::{DecisionListing, FoundDecision};
+pub use link::{LinkProgress, TroubledLink};
 pub use notice::{AbsentRecord, HarvestNotice, MappingGap};
 pub use overlay::correction_path;
 pub use past_counts::{CountsFile, CountsReport};
@@ -38,7 +39,7 @@ use crate::noun::signed_in;
 
 pub(crate) const KIND: &str = "harvest";
 /// All kinds of jobs here.
-pub(crate) const JOBS: &[&str] = &[KIND, preview::KIND, link::KIND, report::KIND];
+pub(crate) const JOBS: &[&str] = &[KIND, preview::KIND, link::KIND, link::KIND_ASKED, report::KIND];
 /// A worker that is silent for so long is taken for dead.
 const LEASE: chrono::Duration = chrono::Duration::seconds(30);
 

@@ -9,6 +9,7 @@ mod directory;
 mod distribution;
 mod doctor;
 mod error;
+mod gatherer;
 mod harvest;
 mod housekeeping;
 mod indexing;
@@ -36,15 +37,15 @@ pub use doctor::{Check, CheckState};
 pub use error::{Error, Result};
 pub use harvest::{
     AbsentRecord, CountsFile, CountsReport, DecisionListing, FoundDecision, HarvestMail, HarvestNotice, HarvestPreview, HarvestProgress,
-    HarvestSourceStatus, LeftOut, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress, TakenOver,
-    correction_path,
+    HarvestSourceStatus, LeftOut, LinkProgress, MappingGap, PreviewRecord, PreviewRequest, TakeOver, TakeOverPlan, TakeOverProgress,
+    TakenOver, TroubledLink, correction_path,
 };
 pub use noun::SimpleNoun;
 pub use report::{ImportedRow, ReportImport, ReportRow, read_report_file};
 pub use sample::{Recount, Totals, recount};
 pub use search::{FoundDatasets, listing_notice};
 pub use search_log::{SearchStatistics, SearchedQuery};
-pub use statistics::{Dimension, Part, Ranked, RankingRequest, SeriesRequest, Summary};
+pub use statistics::{Dimension, Part, Ranked, RankingRequest, ReportedDownloads, SeriesRequest, Summary};
 pub use summary_mail::SummaryMail;
 pub use token::NewToken;
 pub use transfer::{ImportReport, TransferCounts};

@@ -1,8 +1,7 @@
 //! What residents search: sums by month, gathered by one thread beside the searches. Nothing of who searched, or when, is kept.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::error::Result;
+use crate::gatherer::Gatherer;
 use crate::noun::staff_only;
 
 /// Different searches and clicks that wait for the thread. Further ones are not counted until it has taken these; the same again cost nothing.
@@ -59,7 +59,7 @@ pub struct SearchedQuery {
 
 /// What has gathered since the last batch, as it was typed.
 #[derive(Debug, Default)]
-struct Gathered {
+pub(crate) struct Gathered {
     /// Query → how often, and its number of hits when it became known.
     searches: HashMap<String, (i64, Option<i64>)>,
     /// Query and slug → how often.
@@ -106,112 +106,20 @@ impl Gathered {
     }
 }
 
-#[derive(Default)]
-struct State {
-    gathered: Gathered,
-    /// Number of times that somebody waits for what has gathered to be written, and of those that were served.
-    asked: u64,
-    served: u64,
-    stopped: bool,
-    /// The thread is gone.
-    ended: bool,
-}
+/// Where searches gather.
+pub(crate) type SearchLog = Gatherer<Gathered>;
 
-impl State {
-    fn is_pressing(&self) -> bool {
-        self.stopped || self.asked > self.served || self.gathered.len() >= BATCH_MAX
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where searches gather, and the thread that writes them. A search only adds to a table in memory: it wakes nobody and waits for nobody.
-pub(crate) struct SearchLog {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl SearchLog {
-    pub(crate) fn start(store: Store) -> SearchLog {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        let spawned = std::thread::Builder::new().name("search-log".to_owned()).spawn(move || write_batches(&store, &Ending(theirs)));
-        if let Err(error) = &spawned {
-            tracing::error!(%error, "search log thread not started; searches will not be counted");
-            shared.lock().ended = true;
-        }
-        SearchLog { shared, thread: Mutex::new(spawned.ok()) }
-    }
-
-    fn add(&self, f: impl FnOnce(&mut Gathered)) {
-        let mut state = self.shared.lock();
-        if state.stopped || state.ended {
-            return;
-        }
-        let before = state.gathered.len();
-        f(&mut state.gathered);
-        if before < BATCH_MAX && state.gathered.len() >= BATCH_MAX {
-            self.shared.changed.notify_all();
-        }
-    }
-
-    /// Ends the thread after it has written what has gathered.
-    pub(crate) fn stop(&self) {
-        self.shared.lock().stopped = true;
-        self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the search log thread panicked; the last searches are not counted");
-        }
-    }
-}
-
-impl Drop for SearchLog {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Says that the thread is gone, however it ended, so that nobody waits for it.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.changed.notify_all();
-    }
-}
-
-/// The thread: ends when it is told to.
-fn write_batches(store: &Store, shared: &Ending) {
-    let shared = &shared.0;
+/// Begins to count searches.
+pub(crate) fn start(store: Store) -> SearchLog {
     let mut next_drop = Instant::now() + FIRST_DROP_AFTER;
-    loop {
-        let waiting = shared.changed.wait_timeout_while(shared.lock(), BATCH_EVERY, |state| !state.is_pressing());
-        let mut state = waiting.unwrap_or_else(PoisonError::into_inner).0;
-        let (gathered, asked, stopped) = (std::mem::take(&mut state.gathered), state.asked, state.stopped);
-        drop(state);
-        write(store, gathered);
-        shared.lock().served = asked;
-        shared.changed.notify_all();
-        if stopped {
-            return;
-        }
+    let is_full = |gathered: &Gathered| gathered.len() >= BATCH_MAX;
+    Gatherer::start("search-log", BATCH_EVERY, is_full, move |gathered| {
+        write(&store, gathered);
         if Instant::now() >= next_drop {
             next_drop = Instant::now() + DROP_EVERY;
-            drop_old_months(store, Utc::now());
+            drop_old_months(&store, Utc::now());
         }
-    }
+    })
 }
 
 /// Writes a batch in one transaction. One that fails is lost: trying again for ever would keep all that follow waiting.
@@ -277,13 +185,7 @@ impl App {
 
     /// Waits until the searches noted so far are in the database; for tools and tests.
     pub fn flush_search_log(&self) {
-        let shared = &self.0.search_log.shared;
-        let mut state = shared.lock();
-        state.asked += 1;
-        let ticket = state.asked;
-        shared.changed.notify_all();
-        let served = shared.changed.wait_while(state, |state| state.served < ticket && !state.ended);
-        drop(served.unwrap_or_else(PoisonError::into_inner));
+        self.0.search_log.flush();
     }
 
     /// What was searched in a month in Japan (by any of its days, by default the current one), most first. For those with a role in any

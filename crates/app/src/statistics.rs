@@ -11,7 +11,7 @@ use minato_catalog::{
 use minato_counter::METHOD_VERSION;
 use minato_store::dataset::{self, DatasetFilter, Scope};
 use minato_store::statistics::{self, Grain, PeriodSum, SumFilter};
-use minato_store::{download, indicator};
+use minato_store::{download, indicator, previous_portal};
 use uuid::Uuid;
 
 use crate::App;
@@ -97,6 +97,19 @@ pub struct Ranked<T> {
     pub sums: Sums,
 }
 
+/// Downloads of a dataset as a portal that was before reported them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedDownloads {
+    /// The dataset.
+    pub dataset_id: Uuid,
+    /// All of them.
+    pub total: i64,
+    /// By month (`2024-01`), oldest first; months that nobody reported are left out.
+    pub months: Vec<(String, i64)>,
+    /// By distribution of the dataset; under `None` those of files that are none of its distributions.
+    pub files: BTreeMap<Option<Uuid>, i64>,
+}
+
 /// How large the catalog is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -116,6 +129,24 @@ impl App {
         let (sums, methods) =
             self.store().read(|conn| Ok((statistics::series(conn, &filter, grain(request.period))?, download::methods(conn)?)))?;
         Ok(series(request.period, from, to, &sums, methods))
+    }
+
+    /// What a portal that was before reported of a dataset, and of its copies. Beside what was measured here, never part of it.
+    pub fn reported_downloads(&self, viewer: &Viewer, dataset: &str) -> Result<ReportedDownloads> {
+        let dataset = self.dataset(viewer, dataset)?.dataset;
+        let ids: Vec<Uuid> = self.copies(&dataset)?.iter().map(|copy| copy.id).chain([dataset.id]).collect();
+        let mut reported = ReportedDownloads { dataset_id: dataset.id, total: 0, months: Vec::new(), files: BTreeMap::new() };
+        for (month, distribution, total) in self.store().read(|conn| previous_portal::reported_of_datasets(conn, &ids))? {
+            reported.total += total;
+            match reported.months.last_mut() {
+                Some((last, sum)) if *last == month => *sum += total,
+                _ => reported.months.push((month, total)),
+            }
+            // Files that left the dataset, and those of copies, are no rows of its list.
+            let distribution = distribution.filter(|id| dataset.distribution(*id).is_some());
+            *reported.files.entry(distribution).or_default() += total;
+        }
+        Ok(reported)
     }
 
     /// The versions of the counting method that counted here, oldest first.

@@ -2,8 +2,6 @@
 //! that is killed loses as much. The same rules as for downloads say what counts; none is ever called a download.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +13,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::counting::{FileRequest, RULES, counted_dataset, facts};
+use crate::gatherer::Gatherer;
 
 /// How often what has gathered is written.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -26,108 +25,42 @@ const BATCH_MAX: usize = 200;
 /// A visitor's looks at a page, by click key, slug and channel; few, as those that are one are one here already.
 type Looks = HashMap<(String, String, Channel), Vec<Download>>;
 
+/// What has gathered since the last batch.
 #[derive(Default)]
-struct State {
+pub(crate) struct Gathered {
     looks: Looks,
     excluded: Excluded,
-    asked: u64,
-    served: u64,
-    stopped: bool,
-    ended: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where looks gather, and the thread that writes them.
-pub(crate) struct ViewLog {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl ViewLog {
-    pub(crate) fn start(store: Store) -> ViewLog {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        let spawned = std::thread::Builder::new().name("view-log".to_owned()).spawn(move || write_batches(&store, &Ending(theirs)));
-        if let Err(error) = &spawned {
-            tracing::error!(%error, "view log thread not started; looks at pages will not be counted");
-            shared.lock().ended = true;
-        }
-        ViewLog { shared, thread: Mutex::new(spawned.ok()) }
-    }
-
-    fn add(&self, slug: &str, look: Download) {
-        let mut state = self.shared.lock();
-        if state.stopped || state.ended {
-            return;
-        }
-        let full = state.looks.len() >= WAITING_MAX;
+impl Gathered {
+    fn add(&mut self, slug: &str, look: Download) {
+        let full = self.looks.len() >= WAITING_MAX;
         let key = (look.click.clone(), slug.to_owned(), look.channel);
-        match state.looks.get_mut(&key) {
+        match self.looks.get_mut(&key) {
             Some(known) => minato_counter::settle(known, look),
             None if full => {}
             None => {
-                state.looks.insert(key, vec![look]);
+                self.looks.insert(key, vec![look]);
             }
         }
     }
-
-    /// Ends the thread after it has written what has gathered.
-    pub(crate) fn stop(&self) {
-        self.shared.lock().stopped = true;
-        self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the view log thread panicked; the last looks at pages are not counted");
-        }
-    }
 }
 
-impl Drop for ViewLog {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+/// Where looks gather.
+pub(crate) type ViewLog = Gatherer<Gathered>;
 
-/// Says that the thread is gone, however it ended, so that nobody waits for it.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.changed.notify_all();
-    }
-}
-
-/// The thread: ends when it is told to.
-fn write_batches(store: &Store, shared: &Ending) {
-    let shared = &shared.0;
-    loop {
-        let pressing = |state: &mut State| state.stopped || state.asked > state.served;
-        let waiting = shared.changed.wait_timeout_while(shared.lock(), WRITE_EVERY, |state| !pressing(state));
-        let mut state = waiting.unwrap_or_else(PoisonError::into_inner).0;
-        let (looks, excluded) = (std::mem::take(&mut state.looks), std::mem::take(&mut state.excluded));
-        let (asked, stopped) = (state.asked, state.stopped);
-        drop(state);
-        if let Err(error) = write(store, looks, &excluded) {
-            tracing::warn!(%error, "looks at pages could not be counted");
-        }
-        shared.lock().served = asked;
-        shared.changed.notify_all();
-        if stopped {
-            return;
-        }
-    }
+/// Begins to count looks.
+pub(crate) fn start(store: Store) -> ViewLog {
+    Gatherer::start(
+        "view-log",
+        WRITE_EVERY,
+        |_: &Gathered| false,
+        move |gathered| {
+            if let Err(error) = write(&store, gathered.looks, &gathered.excluded) {
+                tracing::warn!(%error, "looks at pages could not be counted");
+            }
+        },
+    )
 }
 
 fn write(store: &Store, looks: Looks, excluded: &Excluded) -> minato_store::Result<()> {
@@ -190,25 +123,19 @@ impl App {
             agent_rule: agent_rule.to_owned(),
             method_version: METHOD_VERSION,
         };
-        self.0.view_log.add(slug, look);
+        self.0.view_log.add(|gathered| gathered.add(slug, look));
     }
 
     /// Counts that a request was not counted, and why. Answers that handed nothing over are no usage and not worth a number.
     pub(crate) fn note_excluded(&self, at: DateTime<Utc>, channel: Channel, reason: Reason) {
         if reason != Reason::Status {
-            let mut state = self.0.view_log.shared.lock();
-            *state.excluded.entry((jst_day(at), download::kind_of(channel), reason.as_str())).or_default() += 1;
+            let key = (jst_day(at), download::kind_of(channel), reason.as_str());
+            self.0.view_log.add(|gathered| *gathered.excluded.entry(key).or_default() += 1);
         }
     }
 
     /// Waits until the looks noted so far are in the database; for tools and tests.
     pub fn flush_view_log(&self) {
-        let shared = &self.0.view_log.shared;
-        let mut state = shared.lock();
-        state.asked += 1;
-        let ticket = state.asked;
-        shared.changed.notify_all();
-        let served = shared.changed.wait_while(state, |state| state.served < ticket && !state.ended);
-        drop(served.unwrap_or_else(PoisonError::into_inner));
+        self.0.view_log.flush();
     }
 }

@@ -80,8 +80,11 @@ pub struct FileVersion {
     pub file_name: String,
     /// From its bytes and name.
     pub media_type: String,
-    /// When it was uploaded.
+    /// When it was uploaded, or when the copy was taken.
     pub created: DateTime<Utc>,
+    /// Of a copy of a file that its publisher keeps elsewhere, the address it was taken from; absent for files that were uploaded here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
 }
 
 /// The editable part of a [`Distribution`]. Files are uploaded separately and survive edits.

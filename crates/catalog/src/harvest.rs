@@ -542,6 +542,16 @@ pub struct HarvestDecision {
     pub decided_by: Option<String>,
 }
 
+impl HarvestDecision {
+    /// What settles itself: datasets found to be the same are linked at once, and nobody has to agree.
+    pub const AUTOMATIC: (DecisionKind, DecisionState) = (DecisionKind::Duplicate, DecisionState::Open);
+
+    /// Whether it settled itself, so that nobody is needed; somebody may still say otherwise.
+    pub fn is_automatic(&self) -> bool {
+        (self.kind, self.state) == HarvestDecision::AUTOMATIC
+    }
+}
+
 /// A field of a harvested dataset that was corrected here and stays so, whatever the source says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Correction {

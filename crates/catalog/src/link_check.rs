@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Text;
+use crate::{HarvestStatus, Text};
 
 /// How a link was found, from one moment to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,37 @@ pub struct LinkCheck {
     /// What was found.
     #[serde(flatten)]
     pub finding: LinkFinding,
+}
+
+impl LinkCheck {
+    /// Whether readers cannot get what the link should lead to: nothing answered, or not with a file. Of a server that only asks for fewer
+    /// requests nothing is known.
+    pub fn is_broken(&self) -> bool {
+        !self.ok && self.finding.status.is_none_or(|status| status >= 400 && status != 429)
+    }
+}
+
+/// A look at all links of a source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LinkCheckRun {
+    /// Id; also the id of its job.
+    pub id: Uuid,
+    /// The source.
+    pub source_id: Uuid,
+    /// How it stands: `queued`, `running`, `complete` or `failed`.
+    pub status: HarvestStatus,
+    /// Whether somebody asked for it: then all links are looked at, else only those whose last finding is old.
+    pub asked: bool,
+    /// Links looked at so far.
+    pub looked: i64,
+    /// Those of them with which something is wrong.
+    pub troubled: i64,
+    /// When it was asked for.
+    pub created: DateTime<Utc>,
+    /// When a worker began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished: Option<DateTime<Utc>>,
 }
 
 /// What a link led to.
@@ -51,4 +82,26 @@ pub struct LinkFinding {
     /// What is wrong, and what its publisher can do.
     #[serde(default)]
     pub problems: Vec<Text>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_broken_when_nothing_can_be_had() {
+        for (ok, status, broken) in [
+            (true, Some(200), false),
+            (false, Some(200), false),
+            (false, Some(404), true),
+            (false, Some(503), true),
+            (false, None, true),
+            (false, Some(429), false),
+        ] {
+            let finding = LinkFinding { status, ..LinkFinding::default() };
+            let (at, url) = (DateTime::UNIX_EPOCH, String::new());
+            let check = LinkCheck { distribution_id: Uuid::nil(), dataset_id: Uuid::nil(), url, at, until: at, ok, finding };
+            assert_eq!(check.is_broken(), broken, "{ok} {status:?}");
+        }
+    }
 }

@@ -99,10 +99,8 @@ pub async fn serve(
         std::thread::Builder::new().name(format!("harvester-{number}")).spawn(move || app.work_on_harvests(&stop))?;
     }
     if work_on_harvests {
-        let (app, stop) = (app.clone(), stop.clone());
-        std::thread::Builder::new().name("schedules".to_owned()).spawn(move || app.keep_schedules(&stop))?;
-    }
-    if work_on_harvests {
+        let (keeper, stopping) = (app.clone(), stop.clone());
+        std::thread::Builder::new().name("schedules".to_owned()).spawn(move || keeper.keep_schedules(&stopping))?;
         let (app, stop) = (app.clone(), stop.clone());
         std::thread::Builder::new().name("links".to_owned()).spawn(move || app.work_on_links(&stop))?;
     }

@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::record::{parse_id, utc};
 use crate::schema::{distribution, file_version};
 
+/// Version, hash, size, name, media type, created, where it was copied from.
+type VersionRow = (i64, String, i64, String, String, NaiveDateTime, Option<String>);
+
 /// The dataset a distribution belongs or belonged to, and whether it still does.
 pub fn find_dataset(conn: &mut AnyConnection, id: Uuid) -> Result<Option<(Uuid, bool)>> {
     let row: Option<(String, bool)> = distribution::table
@@ -32,7 +35,7 @@ pub fn removed_of_dataset(conn: &mut AnyConnection, dataset_id: Uuid) -> Result<
 
 /// The versions of a distribution's file, newest first.
 pub fn versions(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<FileVersion>> {
-    let rows: Vec<(i64, String, i64, String, String, NaiveDateTime)> = file_version::table
+    let rows: Vec<VersionRow> = file_version::table
         .filter(file_version::distribution_id.eq(id.to_string()))
         .order(file_version::version.desc())
         .select((
@@ -42,17 +45,19 @@ pub fn versions(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<FileVersion>> 
             file_version::file_name,
             file_version::media_type,
             file_version::created,
+            file_version::source_url,
         ))
         .load(conn)?;
     Ok(rows
         .into_iter()
-        .map(|(version, sha256, byte_size, file_name, media_type, created)| FileVersion {
+        .map(|(version, sha256, byte_size, file_name, media_type, created, source_url)| FileVersion {
             version,
             sha256,
             byte_size,
             file_name,
             media_type,
             created: utc(created),
+            source_url,
         })
         .collect())
 }
@@ -68,6 +73,7 @@ pub fn add_version(conn: &mut AnyConnection, id: Uuid, version: &FileVersion) ->
             file_version::file_name.eq(&version.file_name),
             file_version::media_type.eq(&version.media_type),
             file_version::created.eq(version.created.naive_utc()),
+            file_version::source_url.eq(&version.source_url),
         ))
         .execute(conn)?;
     Ok(())

@@ -115,6 +115,8 @@ pub struct DecisionFilter {
     pub kind: Option<DecisionKind>,
     /// Only in this state.
     pub state: Option<DecisionState>,
+    /// Only those that are automatic ([`HarvestDecision::is_automatic`]), or only the others.
+    pub automatic: Option<bool>,
     /// Only those before this moment.
     pub before: Option<DateTime<Utc>>,
     /// At most so many.
@@ -133,6 +135,13 @@ pub fn list(conn: &mut AnyConnection, filter: &DecisionFilter) -> Result<Vec<Har
     }
     if let Some(state) = filter.state {
         query = query.filter(harvest_decision::state.eq(state.as_str()));
+    }
+    let (kind, state) = HarvestDecision::AUTOMATIC;
+    let (kind, state) = (kind.as_str(), state.as_str());
+    match filter.automatic {
+        Some(true) => query = query.filter(harvest_decision::kind.eq(kind).and(harvest_decision::state.eq(state))),
+        Some(false) => query = query.filter(harvest_decision::kind.ne(kind).or(harvest_decision::state.ne(state))),
+        None => {}
     }
     if let Some(before) = filter.before {
         query = query.filter(harvest_decision::created.lt(before.naive_utc()));

@@ -83,38 +83,50 @@ pub fn save(conn: &mut AnyConnection, new: &LinkCheck) -> Result<()> {
     Ok(())
 }
 
-/// The latest findings of an organization's published datasets that say something is wrong, newest first.
-pub fn troubled(conn: &mut AnyConnection, organization_id: Uuid, limit: i64) -> Result<Vec<LinkCheck>> {
+/// The latest finding of each distribution of a dataset that has any.
+pub fn latest_of_dataset(conn: &mut AnyConnection, dataset_id: Uuid) -> Result<Vec<LinkCheck>> {
     let rows: Vec<Row> = link_check::table
+        .filter(link_check::dataset_id.eq(dataset_id.to_string()))
+        .order((link_check::distribution_id, link_check::at.desc()))
+        .load(conn)?;
+    let mut found: Vec<LinkCheck> = Vec::new();
+    for row in rows {
+        let check = check(row)?;
+        if found.last().is_none_or(|last| last.distribution_id != check.distribution_id) {
+            found.push(check);
+        }
+    }
+    Ok(found)
+}
+
+/// The latest findings of an organization's published datasets that say something is wrong, each with the moment since which something was.
+pub fn troubled(conn: &mut AnyConnection, organization_id: Uuid) -> Result<Vec<(LinkCheck, DateTime<Utc>)>> {
+    let ids: Vec<String> = link_check::table
         .inner_join(dataset::table.on(dataset::id.eq(link_check::dataset_id)))
         .filter(dataset::organization_id.eq(organization_id.to_string()))
         .filter(dataset::state.eq("published"))
         .filter(link_check::ok.eq(false))
-        .order(link_check::until.desc())
-        .limit(limit.saturating_mul(2))
-        .select((
-            link_check::distribution_id,
-            link_check::at,
-            link_check::until,
-            link_check::dataset_id,
-            link_check::url,
-            link_check::ok,
-            link_check::body,
-        ))
+        .select(link_check::distribution_id)
+        .distinct()
         .load(conn)?;
-    let mut found = Vec::new();
-    for row in rows {
-        let one = check(row)?;
-        // A later finding may be better.
-        if latest(conn, one.distribution_id)?.is_some_and(|latest| latest.at == one.at) {
-            found.push(one);
+    let mut found: Vec<(LinkCheck, DateTime<Utc>)> = Vec::new();
+    for chunk in ids.chunks(500) {
+        let rows: Vec<Row> = link_check::table
+            .filter(link_check::distribution_id.eq_any(chunk))
+            .order((link_check::distribution_id, link_check::at.desc()))
+            .load(conn)?;
+        let mut rows = rows.into_iter().map(check).collect::<Result<Vec<_>>>()?.into_iter().peekable();
+        while let Some(latest) = rows.next() {
+            let (mut since, mut broken) = (latest.at, !latest.ok);
+            // What is older counts as long as nothing better lies between.
+            while let Some(older) = rows.next_if(|older| older.distribution_id == latest.distribution_id) {
+                broken = broken && !older.ok && older.url == latest.url;
+                since = if broken { older.at } else { since };
+            }
+            if !latest.ok {
+                found.push((latest, since));
+            }
         }
     }
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)
-}
-
-/// When a distribution's link was last looked at.
-pub fn last_looked(conn: &mut AnyConnection, distribution_id: Uuid, url: &str) -> Result<Option<DateTime<Utc>>> {
-    Ok(latest(conn, distribution_id)?.filter(|check| check.url == url).map(|check| check.until))
 }

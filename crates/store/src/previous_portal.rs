@@ -76,13 +76,15 @@ pub fn replace_reported(conn: &mut AnyConnection, month: &str, source: &str, row
     Ok(())
 }
 
-/// Reported downloads of a dataset by month, oldest first.
-pub fn reported_of_dataset(conn: &mut AnyConnection, dataset_id: Uuid) -> Result<Vec<(String, i64)>> {
-    Ok(reported_download::table
-        .filter(reported_download::dataset_id.eq(dataset_id.to_string()))
-        .group_by(reported_download::month)
+/// Reported downloads of datasets: month, distribution (where the file is here), sum. By month, oldest first.
+pub fn reported_of_datasets(conn: &mut AnyConnection, dataset_ids: &[Uuid]) -> Result<Vec<(String, Option<Uuid>, i64)>> {
+    let ids: Vec<String> = dataset_ids.iter().map(Uuid::to_string).collect();
+    let rows: Vec<(String, Option<String>, i64)> = reported_download::table
+        .filter(reported_download::dataset_id.eq_any(ids))
+        .group_by((reported_download::month, reported_download::distribution_id))
         // Raw: the sum of BIGINT is NUMERIC on PostgreSQL.
-        .select((reported_download::month, sql::<BigInt>("CAST(SUM(total) AS BIGINT)")))
-        .order(reported_download::month)
-        .load(conn)?)
+        .select((reported_download::month, reported_download::distribution_id, sql::<BigInt>("CAST(SUM(total) AS BIGINT)")))
+        .order((reported_download::month, reported_download::distribution_id))
+        .load(conn)?;
+    rows.into_iter().map(|(month, id, total)| Ok((month, id.as_deref().map(parse_id).transpose()?, total))).collect()
 }

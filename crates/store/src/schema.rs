@@ -193,6 +193,7 @@ diesel::table! {
         file_name -> Text,
         media_type -> Text,
         created -> Timestamp,
+        source_url -> Nullable<Text>,
     }
 }
 

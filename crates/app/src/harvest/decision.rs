@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    Action, Dataset, DatasetState, DecisionKind, DecisionState, FieldError, HarvestDecision, RecordOutcome, Role, Text, Viewer, Visibility,
-    new_id,
+    Action, Dataset, DatasetState, DecisionKind, DecisionState, FieldError, HarvestDecision, Organization, RecordOutcome, Role, Text,
+    Viewer, Visibility, new_id,
 };
 use minato_harvest::dataset_keys;
 use minato_store::harvest as records;
@@ -37,6 +37,8 @@ pub struct DecisionListing {
     pub kind: Option<DecisionKind>,
     /// Only in this state.
     pub state: Option<DecisionState>,
+    /// Only what settled itself and stays so unless somebody says otherwise ([`HarvestDecision::is_automatic`]), or only the rest.
+    pub automatic: Option<bool>,
     /// Only those that came up before this moment: of the last one of the page before.
     pub before: Option<DateTime<Utc>>,
     /// At most so many.
@@ -72,6 +74,7 @@ impl App {
             sources,
             kind: listing.kind,
             state: listing.state,
+            automatic: listing.automatic,
             before: listing.before,
             limit: listing.limit.clamp(0, 1000),
         };
@@ -95,7 +98,38 @@ impl App {
         Ok(FoundDecision { datasets: self.cached_many(&ids)?, decision })
     }
 
-    /// Says yes or no, for good; it may be said anew later.
+    /// The organizations that have to agree to a decision and that the viewer does not speak for, by id: the source's, and those of all
+    /// datasets that it could show or hide.
+    pub fn organizations_to_agree(&self, viewer: &Viewer, decision: &HarvestDecision) -> Result<Vec<Uuid>> {
+        let source = self.source(viewer, &decision.source_id.to_string())?;
+        let owners = self.store().read(|conn| concerned(conn, decision))?;
+        let all: BTreeSet<Uuid> = owners.into_iter().chain([source.organization_id]).collect();
+        Ok(all.into_iter().filter(|id| !viewer.has_role(*id, Role::Publisher)).collect())
+    }
+
+    /// Refuses who does not publish for each organization whose datasets a decision could show or hide.
+    fn require_owners(&self, conn: &mut AnyConnection, viewer: &Viewer, decision: &HarvestDecision) -> Result<()> {
+        let missing: Vec<Uuid> = concerned(conn, decision)?.into_iter().filter(|id| !viewer.has_role(*id, Role::Publisher)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        let names = |lang: fn(&Organization) -> &str| {
+            let name = |id: &Uuid| directory.organization(*id).map_or_else(|| id.to_string(), |found| lang(found).to_owned());
+            missing.iter().map(name).collect::<Vec<String>>()
+        };
+        let ja: String = names(|found| &found.draft.name).iter().map(|name| format!("「{name}」")).collect();
+        let en = names(|found| found.draft.name_en.as_deref().unwrap_or(&found.draft.name)).join(", ");
+        Err(Error::Forbidden(Text::new(
+            format!(
+                "この判断で{ja}のデータセットの見え方が変わります。{ja}の「公開者」以上の権限も持つ人か、システム管理者に依頼してください。"
+            ),
+            format!("this could show or hide datasets of {en}; ask somebody who is also publisher there, or a system administrator"),
+        )))
+    }
+
+    /// Says yes or no, for good; it may be said anew later. For publishers of the source's organization and, where datasets may be one, of all
+    /// that own them.
     pub fn decide(&self, context: &Context, id: &str, accept: bool) -> Result<Done<HarvestDecision>> {
         let before = self.decision(&context.viewer, id)?.decision;
         let source = self.source(&context.viewer, &before.source_id.to_string())?;
@@ -114,6 +148,7 @@ impl App {
                     "this sweep was decided already; look at the next run",
                 )));
             }
+            self.require_owners(conn, &context.viewer, &before)?;
             let now = self.now();
             let actor = context.viewer.name.clone();
             let after = HarvestDecision { state: wanted, decided: Some(now), decided_by: Some(actor.clone()), ..before.clone() };
@@ -131,11 +166,12 @@ impl App {
     pub fn declare_same(&self, context: &Context, dataset: &str, other: &str, same: bool) -> Result<Done<HarvestDecision>> {
         signed_in(&context.viewer)?;
         let find = |key: &str| -> Result<std::sync::Arc<Dataset>> {
-            let found = match key.parse::<Uuid>() {
-                Ok(id) => self.cached(id)?,
-                Err(_) => Some(self.dataset(&context.viewer, key)?.dataset),
-            };
-            found.ok_or_else(|| Error::not_found("dataset", key))
+            let found = self.dataset(&context.viewer, key)?.dataset;
+            match key.parse::<Uuid>() {
+                // Of a copy, its id means the copy itself, also for those who are led to what is shown in its place.
+                Ok(id) => self.cached(id)?.ok_or_else(|| Error::not_found("dataset", key)),
+                Err(_) => Ok(found),
+            }
         };
         let (one, two) = (find(dataset)?, find(other)?);
         for dataset in [&one, &two] {
@@ -163,22 +199,29 @@ impl App {
             let (first, second) = (one.id.min(two.id), one.id.max(two.id));
             let subject = pair(first, second);
             let known = store::find_by_subject(conn, DecisionKind::Duplicate, &subject)?;
-            let decision = HarvestDecision {
-                id: known.as_ref().map_or_else(new_id, |known| known.id),
+            let status = if known.is_some() { Status::Updated } else { Status::Created };
+            let said = known.unwrap_or_else(|| HarvestDecision {
+                id: new_id(),
                 kind: DecisionKind::Duplicate,
                 source_id,
                 subject,
                 dataset_id: Some(first),
                 other_id: Some(second),
-                state: if same { DecisionState::Accepted } else { DecisionState::Rejected },
-                reason: known.map_or_else(|| Text::new("担当者が指定しました。", "said by staff"), |known| known.reason),
+                state: DecisionState::Open,
+                reason: Text::new("担当者が指定しました。", "said by staff"),
                 created: now,
-                decided: Some(now),
-                decided_by: Some(context.viewer.name.clone()),
-            };
+                decided: None,
+                decided_by: None,
+            });
+            let wanted = if same { DecisionState::Accepted } else { DecisionState::Rejected };
+            if said.state == wanted {
+                return Ok(Change::unchanged(said));
+            }
+            self.require_owners(conn, &context.viewer, &said)?;
+            let decision = HarvestDecision { state: wanted, decided: Some(now), decided_by: Some(context.viewer.name.clone()), ..said };
             store::save(conn, &decision)?;
             let seq = self.settle_group(conn, &decision)?;
-            Ok(Change { value: decision, status: Status::Created, seq })
+            Ok(Change { value: decision, status, seq })
         })
     }
 
@@ -276,27 +319,7 @@ impl App {
     /// Settles which dataset of a group is shown: the one of the source with the lowest rank, then the older one. Gives the place in
     /// the change log when anything changed.
     pub(crate) fn settle(&self, conn: &mut AnyConnection, start: Uuid) -> Result<Option<i64>> {
-        let mut members: BTreeMap<Uuid, Dataset> = BTreeMap::new();
-        let mut moved: BTreeSet<Uuid> = BTreeSet::new();
-        let mut waiting = VecDeque::from([start]);
-        while let Some(id) = waiting.pop_front() {
-            if members.contains_key(&id) || members.len() >= GROUP_MAX {
-                continue;
-            }
-            let Some(dataset) = dataset::find(conn, id)? else { continue };
-            members.insert(id, dataset);
-            for decision in store::of_dataset(conn, id)? {
-                if decision.state == DecisionState::Rejected || decision.kind == DecisionKind::Sweep {
-                    continue;
-                }
-                if let Some(other) = other_of(&decision, id) {
-                    if decision.kind == DecisionKind::Moved {
-                        moved.extend([id, other]);
-                    }
-                    waiting.push_back(other);
-                }
-            }
-        }
+        let Group { members, moved } = Group::around(conn, [start])?;
         let mut alive = Vec::new();
         for dataset in members.values().filter(|dataset| may_be_linked(dataset)) {
             let (mut rank, mut absent) = (NATIVE_RANK, false);
@@ -472,6 +495,50 @@ impl App {
             }
         }
     }
+}
+
+/// Datasets that are taken for one, directly or by others between them.
+struct Group {
+    members: BTreeMap<Uuid, Dataset>,
+    /// Those of them that a record moved from or to.
+    moved: BTreeSet<Uuid>,
+}
+
+impl Group {
+    fn around(conn: &mut AnyConnection, start: impl IntoIterator<Item = Uuid>) -> minato_store::Result<Group> {
+        let mut group = Group { members: BTreeMap::new(), moved: BTreeSet::new() };
+        let mut waiting: VecDeque<Uuid> = start.into_iter().collect();
+        while let Some(id) = waiting.pop_front() {
+            if group.members.contains_key(&id) || group.members.len() >= GROUP_MAX {
+                continue;
+            }
+            let Some(dataset) = dataset::find(conn, id)? else { continue };
+            group.members.insert(id, dataset);
+            for decision in store::of_dataset(conn, id)? {
+                if decision.state == DecisionState::Rejected || decision.kind == DecisionKind::Sweep {
+                    continue;
+                }
+                if let Some(other) = other_of(&decision, id) {
+                    if decision.kind == DecisionKind::Moved {
+                        group.moved.extend([id, other]);
+                    }
+                    waiting.push_back(other);
+                }
+            }
+        }
+        Ok(group)
+    }
+}
+
+/// The organizations whose datasets a decision could show or hide. Withdrawals are the source's own matter.
+fn concerned(conn: &mut AnyConnection, decision: &HarvestDecision) -> minato_store::Result<BTreeSet<Uuid>> {
+    if decision.kind == DecisionKind::Sweep {
+        return Ok(BTreeSet::new());
+    }
+    let own: Vec<Uuid> = [decision.dataset_id, decision.other_id].into_iter().flatten().collect();
+    let group = Group::around(conn, own.iter().copied())?;
+    let touched = group.members.values().filter(|dataset| may_be_linked(dataset) || own.contains(&dataset.id));
+    Ok(touched.map(|dataset| dataset.content.organization_id).collect())
 }
 
 /// Only what everybody may see is compared: a draft must neither hide nor be hidden.

@@ -1,19 +1,22 @@
 //! Files of harvested datasets: whether their links lead to what they say, and copies of them here.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use minato_catalog::{
-    Action, Dataset, DatasetState, Distribution, FileVersion, LinkCheck, LinkFinding, Organization, Role, Text, Viewer,
-    media_type_of_format, normalize_format,
+    Action, Dataset, DatasetState, Distribution, FileVersion, HarvestStatus, LinkCheck, LinkCheckRun, LinkFinding, Organization, Role,
+    Text, Viewer, media_type_of_format, normalize_format,
 };
 use minato_files::detect_media_type;
 use minato_harvest::{Answer, Client, Request};
-use minato_store::dataset::{self, DatasetFilter, Order, Scope};
-use minato_store::job::{self, Job};
-use minato_store::{distribution, link_check as store};
+use minato_store::job::{self, Job, JobState};
+use minato_store::{dataset, distribution, harvest as records, link_check as store};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{LEASE, find_source};
@@ -21,16 +24,58 @@ use crate::App;
 use crate::context::Context;
 use crate::dataset::require_role;
 use crate::error::{Error, Result};
+use crate::noun::signed_in;
 
+/// Looking at the links of a source after a run, as far as the last findings are old.
 pub(super) const KIND: &str = "link_check";
-/// How long a finding is good for.
+/// Looking at all links of a source because somebody asked for it.
+pub(super) const KIND_ASKED: &str = "link_check_asked";
+/// How long a finding is good for, and one that says something is wrong.
 const AGE_MAX: chrono::Duration = chrono::Duration::days(7);
+const TROUBLED_AGE_MAX: chrono::Duration = chrono::Duration::hours(20);
 /// Largest file that is fetched only to compare its checksum, in bytes.
 const CHECKSUM_BYTES_MAX: u64 = 100_000_000;
 /// A check that was begun so often without ending is given up.
 const ATTEMPTS_MAX: i64 = 20;
 /// Most links reported at once.
-const TROUBLED_MAX: i64 = 1_000;
+const TROUBLED_MAX: usize = 1_000;
+/// Records of a source read at once.
+const PAGE: i64 = 100;
+
+/// A link that leads nowhere or not to what was said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TroubledLink {
+    /// The latest finding.
+    pub check: LinkCheck,
+    /// Since when something is wrong with it.
+    pub since: DateTime<Utc>,
+    /// Its dataset.
+    pub dataset: Arc<Dataset>,
+    /// The file or link.
+    pub distribution: Distribution,
+}
+
+/// How far a look at the links of a source is, for whoever watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LinkProgress {
+    /// Links looked at.
+    #[serde(default)]
+    pub looked: i64,
+    /// Those with which something is wrong.
+    #[serde(default)]
+    pub troubled: i64,
+}
+
+/// What becomes of a file that is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It is only compared.
+    Nothing,
+    /// A copy stays here, marked as one: the publisher keeps the file.
+    Copy,
+    /// The file is kept here from now on: the portal that had it is given up.
+    File,
+}
 
 impl App {
     /// How a distribution's link was found, newest first.
@@ -39,32 +84,86 @@ impl App {
         Ok(self.store().read(|conn| store::history(conn, found.distribution.id))?)
     }
 
-    /// The links of an organization's datasets that lead nowhere or not to what they say. For its members.
-    pub fn troubled_links(&self, viewer: &Viewer, organization: &str) -> Result<Vec<LinkCheck>> {
-        let organization: Organization = self.get(viewer, organization)?;
-        require_role(viewer, organization.id, Role::Viewer)?;
-        Ok(self.store().read(|conn| store::troubled(conn, organization.id, TROUBLED_MAX))?)
+    /// How the links of a dataset's distributions were found last, by their ids. A link that changed since is as if nobody had looked.
+    pub fn link_findings(&self, dataset: &Dataset) -> Result<BTreeMap<Uuid, LinkCheck>> {
+        let latest = self.store().read(|conn| store::latest_of_dataset(conn, dataset.id))?;
+        let current = |check: &LinkCheck| dataset.distribution(check.distribution_id).and_then(link_of) == Some(check.url.as_str());
+        Ok(latest.into_iter().filter(current).map(|check| (check.distribution_id, check)).collect())
     }
 
-    /// Asks for the links of a source to be looked at, however fresh the last findings are not.
-    pub fn queue_link_check(&self, context: &Context, source: &str) -> Result<Uuid> {
+    /// The links of an organization's datasets that lead nowhere or not to what they say, the latest trouble first. For its members.
+    pub fn troubled_links(&self, viewer: &Viewer, organization: &str) -> Result<Vec<TroubledLink>> {
+        let organization: Organization = self.get(viewer, organization)?;
+        if viewer.is_public() {
+            return Err(Error::Unauthenticated);
+        }
+        if !viewer.has_role(organization.id, Role::Viewer) {
+            require_role(viewer, organization.id, Role::Viewer)?;
+        }
+        let mut troubled = self.store().read(|conn| store::troubled(conn, organization.id))?;
+        troubled.sort_by_key(|(check, since)| (Reverse(*since), check.distribution_id));
+        let mut datasets: BTreeMap<Uuid, Arc<Dataset>> = BTreeMap::new();
+        let ids: Vec<Uuid> = troubled.iter().map(|(check, _)| check.dataset_id).collect::<BTreeSet<_>>().into_iter().collect();
+        for chunk in ids.chunks(500) {
+            datasets.extend(self.cached_many(chunk)?.into_iter().map(|dataset| (dataset.id, dataset)));
+        }
+        let found = troubled.into_iter().filter_map(|(check, since)| {
+            let dataset = datasets.get(&check.dataset_id)?.clone();
+            let distribution = dataset.distribution(check.distribution_id)?.clone();
+            let current = link_of(&distribution) == Some(check.url.as_str());
+            current.then_some(TroubledLink { check, since, dataset, distribution })
+        });
+        Ok(found.take(TROUBLED_MAX).collect())
+    }
+
+    /// Asks for all links of a source to be looked at, however fresh the last findings are; when that waits or goes on already, that one.
+    pub fn queue_link_check(&self, context: &Context, source: &str) -> Result<LinkCheckRun> {
+        signed_in(&context.viewer)?;
         let source = self.source(&context.viewer, source)?;
         require_role(&context.viewer, source.organization_id, Role::Editor)?;
-        self.enqueue_link_check(source.id)
+        if context.dry_run {
+            let (id, created) = (minato_catalog::new_id(), self.now());
+            let status = HarvestStatus::Queued;
+            let (started, finished) = (None, None);
+            return Ok(LinkCheckRun { id, source_id: source.id, status, asked: true, looked: 0, troubled: 0, created, started, finished });
+        }
+        let job = self.store().write::<_, Error>(|conn| Ok(job::enqueue(conn, KIND_ASKED, &source.id.to_string(), self.now())?))?;
+        link_check_run(job)
     }
 
     pub(super) fn enqueue_link_check(&self, source_id: Uuid) -> Result<Uuid> {
         self.store().write::<_, Error>(|conn| Ok(job::enqueue(conn, KIND, &source_id.to_string(), self.now())?.id))
     }
 
+    /// The latest looks at the links of a source, newest first; they are forgotten some days after they ended.
+    pub fn link_check_runs(&self, viewer: &Viewer, source: &str, limit: i64) -> Result<Vec<LinkCheckRun>> {
+        let source = self.source(viewer, source)?;
+        let limit = limit.clamp(0, 1000);
+        let mut runs = Vec::new();
+        for kind in [KIND, KIND_ASKED] {
+            let jobs = self.store().read(|conn| job::list(conn, kind, Some(&source.id.to_string()), limit))?;
+            runs.extend(jobs.into_iter().map(link_check_run).collect::<Result<Vec<_>>>()?);
+        }
+        runs.sort_by_key(|run| Reverse((run.created, run.id)));
+        runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(runs)
+    }
+
+    /// One look at the links of a source.
+    pub fn link_check_run(&self, viewer: &Viewer, id: &str) -> Result<LinkCheckRun> {
+        let not_found = || Error::not_found("link_check", id);
+        let uuid: Uuid = id.parse().map_err(|_| not_found())?;
+        let job = self.store().read(|conn| job::find(conn, uuid))?;
+        let job = job.filter(|job| [KIND, KIND_ASKED].contains(&job.kind.as_str())).ok_or_else(not_found)?;
+        let run = link_check_run(job)?;
+        self.source(viewer, &run.source_id.to_string()).map_err(|_| not_found())?;
+        Ok(run)
+    }
+
     /// Looks at links, source by source, until told to stop. Blocks; run it in a thread of its own, so that slow servers hold up no harvest.
     pub fn work_on_links(&self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
-            let worked = self.claim(KIND, None).and_then(|job| match job {
-                Some(job) => self.look_at_links(&job, stop).map(|()| true),
-                None => Ok(false),
-            });
-            match worked {
+            match self.work_on_links_once(stop) {
                 Ok(true) => {}
                 Ok(false) => std::thread::sleep(Duration::from_secs(1)),
                 Err(error) => {
@@ -75,83 +174,102 @@ impl App {
         }
     }
 
-    /// Looks at the links of a source now, in this thread; for the command line and tests. Gives the number of links looked at.
-    pub fn check_links(&self, context: &Context, source: &str) -> Result<usize> {
-        let id = self.queue_link_check(context, source)?;
-        match self.claim(KIND, Some(id))? {
-            Some(job) => {
-                self.look_at_links(&job, &AtomicBool::new(false))?;
-                let job = self.store().read(|conn| job::find(conn, id))?;
-                Ok(job.and_then(|job| job.progress.parse().ok()).unwrap_or(0))
+    /// Looks at the links of one source that waits, first of all of one that somebody asked for; `false` when none does.
+    fn work_on_links_once(&self, stop: &AtomicBool) -> Result<bool> {
+        for kind in [KIND_ASKED, KIND] {
+            if let Some(job) = self.claim(kind, None)? {
+                self.look_at_links(&job, stop, &mut |_| {})?;
+                return Ok(true);
             }
-            None => Ok(0),
+        }
+        Ok(false)
+    }
+
+    /// Looks at all links of a source now, in this thread; for the command line and tests. When another worker does, waits for that one.
+    pub fn check_links(&self, context: &Context, source: &str, mut watch: impl FnMut(LinkProgress)) -> Result<LinkCheckRun> {
+        let id = self.queue_link_check(context, source)?.id;
+        loop {
+            if let Some(job) = self.claim(KIND_ASKED, Some(id))? {
+                self.look_at_links(&job, &AtomicBool::new(false), &mut watch)?;
+            }
+            let run = self.link_check_run(&context.viewer, &id.to_string())?;
+            if run.finished.is_some() {
+                return Ok(run);
+            }
+            watch(LinkProgress { looked: run.looked, troubled: run.troubled });
+            std::thread::sleep(Duration::from_millis(500));
         }
     }
 
-    fn look_at_links(&self, job: &Job, stop: &AtomicBool) -> Result<()> {
+    fn look_at_links(&self, job: &Job, stop: &AtomicBool, watch: &mut dyn FnMut(LinkProgress)) -> Result<()> {
         let node = self.settings().node.clone();
-        let outcome = if job.attempts > ATTEMPTS_MAX { Ok(0) } else { self.look_at_source(job, stop) };
-        let (count, failure) = match &outcome {
-            Ok(count) => (*count, None),
-            Err(error) => (0, Some(error.to_string())),
+        let mut progress = LinkProgress::default();
+        let outcome = match job.attempts > ATTEMPTS_MAX {
+            true => Err(Error::internal("the links were looked at too often without an end")),
+            false => self.look_at_source(job, stop, &mut |new| {
+                progress = new;
+                watch(new);
+            }),
         };
         if stop.load(Ordering::Acquire) {
             // The next server goes on.
             return Ok(());
         }
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        let progress = serde_json::to_string(&progress).map_err(Error::internal)?;
         self.store().write::<_, Error>(|conn| {
-            job::finish(conn, job.id, &node, &count.to_string(), failure.as_deref(), self.now())?;
+            job::finish(conn, job.id, &node, &progress, failure.as_deref(), self.now())?;
             Ok(())
         })?;
-        outcome.map(|_| ())
+        outcome
     }
 
-    fn look_at_source(&self, job: &Job, stop: &AtomicBool) -> Result<usize> {
-        let Some(source) = self.store().read(|conn| find_source(conn, &job.subject_id))? else { return Ok(0) };
+    fn look_at_source(&self, job: &Job, stop: &AtomicBool, watch: &mut dyn FnMut(LinkProgress)) -> Result<()> {
+        let Some(source) = self.store().read(|conn| find_source(conn, &job.subject_id))? else { return Ok(()) };
         let client = self.client()?.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
-        let mut filter = DatasetFilter {
-            scope: Scope::Everything,
-            organization_id: Some(source.organization_id),
-            state: Some(DatasetState::Published),
-            order: Order::Slug,
-            limit: 100,
-            ..Default::default()
+        let keeping = |file: &Distribution| match source.draft.mirror && file.download_url.is_some() {
+            true => Keeping::Copy,
+            false => Keeping::Nothing,
         };
-        let mut count = 0;
+        let mut progress = LinkProgress::default();
+        let mut after: Option<String> = None;
         loop {
-            let page = self.store().read(|conn| dataset::list(conn, &filter))?;
-            for dataset in &page.items {
-                if dataset.content.provenance.as_ref().is_none_or(|provenance| provenance.source_id != source.id) {
-                    continue;
-                }
+            let records = self.store().read(|conn| records::list_records(conn, source.id, after.as_deref(), PAGE))?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = Some(last.remote_id.clone());
+            let datasets: Vec<Uuid> = records.into_iter().filter_map(|record| record.dataset_id).collect();
+            for id in datasets {
+                let dataset = self.store().read(|conn| dataset::find(conn, id))?;
+                let Some(dataset) = dataset.filter(|dataset| dataset.content.state == DatasetState::Published) else { continue };
                 for file in &dataset.content.distributions {
-                    let Some(url) = file.download_url.as_deref().or(file.access_url.as_deref()).filter(|url| url.starts_with("http"))
-                    else {
-                        continue;
-                    };
+                    let Some(url) = link_of(file) else { continue };
                     if stop.load(Ordering::Acquire) {
-                        return Ok(count);
+                        return Ok(());
                     }
-                    let now = self.now();
-                    let last = self.store().read(|conn| store::last_looked(conn, file.id, url))?;
-                    if last.is_some_and(|last| now - last < AGE_MAX) && !(source.draft.mirror && file.file.is_none()) {
+                    let last = self.store().read(|conn| store::latest(conn, file.id))?.filter(|last| last.url == url);
+                    let keeping = keeping(file);
+                    let lacks_copy = keeping == Keeping::Copy && file.file.is_none();
+                    if last.is_some_and(|last| is_fresh(&last, job, self.now(), lacks_copy)) {
                         continue;
                     }
-                    self.store().write::<_, Error>(|conn| {
-                        job::heartbeat(conn, job.id, &self.settings().node, &count.to_string(), now, LEASE)?;
-                        Ok(())
-                    })?;
-                    let mirror = source.draft.mirror && file.download_url.is_some();
-                    runtime.block_on(self.look_at_link(&client, dataset, file, url, mirror, now))?;
-                    count += 1;
+                    if !self.keep_lease(job, progress)? {
+                        // Another worker took it for dead and goes on.
+                        return Ok(());
+                    }
+                    let check = runtime.block_on(self.look_at_link(&client, &dataset, file, url, keeping, self.now()))?;
+                    progress.looked += 1;
+                    progress.troubled += i64::from(!check.ok);
+                    watch(progress);
                 }
-            }
-            match page.next_cursor {
-                Some(cursor) => filter.after = Some(cursor),
-                None => return Ok(count),
             }
         }
+    }
+
+    fn keep_lease(&self, job: &Job, progress: LinkProgress) -> Result<bool> {
+        let progress = serde_json::to_string(&progress).map_err(Error::internal)?;
+        let (node, now) = (&self.settings().node, self.now());
+        self.store().write::<_, Error>(|conn| Ok(job::heartbeat(conn, job.id, node, &progress, now, LEASE)?))
     }
 
     pub(super) async fn look_at_link(
@@ -160,15 +278,15 @@ impl App {
         dataset: &Dataset,
         file: &Distribution,
         url: &str,
-        mirror: bool,
+        keeping: Keeping,
         now: DateTime<Utc>,
-    ) -> Result<()> {
+    ) -> Result<LinkCheck> {
         let before = self.store().read(|conn| store::latest(conn, file.id))?.filter(|before| before.url == url);
         let declared = file.extras.get("hash").map(String::as_str).unwrap_or_default();
-        let mut finding = if mirror || !declared.is_empty() {
-            self.fetch_file(client, dataset, file, url, mirror, before.as_ref()).await?
+        let mut finding = if keeping != Keeping::Nothing || !declared.is_empty() {
+            self.fetch_file(client, dataset, file, url, keeping, before.as_ref()).await?
         } else {
-            probe(client, url).await
+            probe(client, url).await?
         };
         let answered = finding.status.is_some_and(|status| status < 400);
         if answered {
@@ -183,7 +301,8 @@ impl App {
             ok: answered && finding.problems.is_empty(),
             finding,
         };
-        self.store().write::<_, Error>(|conn| Ok(store::save(conn, &check)?))
+        self.store().write::<_, Error>(|conn| Ok(store::save(conn, &check)?))?;
+        Ok(check)
     }
 
     /// Fetches a file, unless it is the one that is known, to compare it with its checksum and to keep a copy.
@@ -193,9 +312,10 @@ impl App {
         dataset: &Dataset,
         file: &Distribution,
         url: &str,
-        mirror: bool,
+        keeping: Keeping,
         before: Option<&LinkCheck>,
     ) -> Result<LinkFinding> {
+        let mirror = keeping != Keeping::Nothing;
         let known = before.filter(|before| before.ok && (!mirror || file.file.is_some())).map(|before| &before.finding);
         let request = Request {
             accept: "*/*",
@@ -205,7 +325,7 @@ impl App {
         let spooled = match client.fetch(url, &request).await {
             Ok(Answer::NotModified) => return Ok(known.cloned().unwrap_or_default()),
             Ok(Answer::Changed(spooled)) => spooled,
-            Err(error) => return Ok(unreachable(&error)),
+            Err(error) => return unreachable(error),
         };
         let mut finding = LinkFinding {
             status: Some(200),
@@ -257,6 +377,7 @@ impl App {
                 file_name: minato_files::sanitize_file_name(&name),
                 media_type: detected.media_type,
                 created: self.now(),
+                source_url: (keeping == Keeping::Copy).then(|| url.to_owned()),
             };
             self.keep_copy(dataset.id, file.id, version, upload)?;
         }
@@ -298,7 +419,7 @@ fn with_extension(name: String, format: Option<&str>) -> String {
 }
 
 /// What a link leads to, without fetching it.
-async fn probe(client: &Client, url: &str) -> LinkFinding {
+async fn probe(client: &Client, url: &str) -> Result<LinkFinding> {
     match client.probe(url).await {
         Ok(probe) => {
             let mut finding = LinkFinding {
@@ -312,14 +433,55 @@ async fn probe(client: &Client, url: &str) -> LinkFinding {
             if probe.status >= 400 {
                 finding.problems.push(status_text(probe.status));
             }
-            finding
+            Ok(finding)
         }
-        Err(error) => unreachable(&error),
+        Err(error) => unreachable(error),
     }
 }
 
-fn unreachable(error: &minato_harvest::Error) -> LinkFinding {
-    LinkFinding { status: error.status(), problems: vec![error.text()], ..Default::default() }
+/// What a failure says of a link; one of this machine says nothing of it.
+fn unreachable(error: minato_harvest::Error) -> Result<LinkFinding> {
+    let status = match &error {
+        minato_harvest::Error::Setup(_) | minato_harvest::Error::Storing { .. } => return Err(Error::internal(error)),
+        // It is there, only larger than is read here.
+        minato_harvest::Error::TooLarge { .. } => Some(200),
+        error => error.status(),
+    };
+    Ok(LinkFinding { status, problems: vec![error.text()], ..Default::default() })
+}
+
+/// The address that readers of a distribution are led to.
+fn link_of(file: &Distribution) -> Option<&str> {
+    file.download_url.as_deref().or(file.access_url.as_deref()).filter(|url| url.starts_with("http"))
+}
+
+/// Whether a link need not be looked at again. What somebody asked for is done once, also when another worker had begun it.
+fn is_fresh(last: &LinkCheck, job: &Job, now: DateTime<Utc>, lacks_copy: bool) -> bool {
+    if job.kind == KIND_ASKED {
+        return last.until >= job.created;
+    }
+    let age_max = if last.ok { AGE_MAX } else { TROUBLED_AGE_MAX };
+    now - last.until < age_max && !lacks_copy
+}
+
+fn link_check_run(job: Job) -> Result<LinkCheckRun> {
+    let progress: LinkProgress = serde_json::from_str(&job.progress).unwrap_or_default();
+    Ok(LinkCheckRun {
+        id: job.id,
+        source_id: job.subject_id.parse().map_err(Error::internal)?,
+        status: match job.state {
+            JobState::Queued => HarvestStatus::Queued,
+            JobState::Running => HarvestStatus::Running,
+            JobState::Done => HarvestStatus::Complete,
+            JobState::Failed => HarvestStatus::Failed,
+        },
+        asked: job.kind == KIND_ASKED,
+        looked: progress.looked,
+        troubled: progress.troubled,
+        created: job.created,
+        started: job.started,
+        finished: job.finished,
+    })
 }
 
 fn status_text(status: u16) -> Text {
@@ -470,6 +632,41 @@ mod tests {
         assert_eq!(problems(&file, "text/csv", 5), 1);
         let geo = Distribution { format: Some("GeoJSON".into()), ..distribution_of("https://e.jp/a.geojson") };
         assert_eq!(problems(&geo, "application/json", 5), 0);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_looked_at_and_troubles_are_looked_at_soon() {
+        let now: DateTime<Utc> = "2026-11-25T03:00:00Z".parse().unwrap();
+        let hours = chrono::Duration::hours;
+        let job = |kind: &str| Job {
+            id: Uuid::nil(),
+            kind: kind.to_owned(),
+            subject_id: String::new(),
+            state: JobState::Running,
+            attempts: 1,
+            lease_owner: None,
+            lease_until: None,
+            progress: String::new(),
+            error: None,
+            created: now - hours(1),
+            started: None,
+            finished: None,
+            cancel_requested: false,
+        };
+        for (kind, ok, age, lacks_copy, fresh) in [
+            (KIND, true, 24 * 6, false, true),
+            (KIND, true, 24 * 7, false, false),
+            (KIND, true, 1, true, false),
+            (KIND, false, 19, false, true),
+            (KIND, false, 24, false, false),
+            (KIND_ASKED, true, 2, false, false),
+            (KIND_ASKED, true, 0, false, true),
+            (KIND_ASKED, false, 0, true, true),
+        ] {
+            let (distribution_id, dataset_id, at, until) = (Uuid::nil(), Uuid::nil(), now, now - hours(age));
+            let last = LinkCheck { distribution_id, dataset_id, url: String::new(), at, until, ok, finding: LinkFinding::default() };
+            assert_eq!(is_fresh(&last, &job(kind), now, lacks_copy), fresh, "{kind} {ok} {age} {lacks_copy}");
+        }
     }
 
     fn distribution_of(url: &str) -> Distribution {

@@ -9,7 +9,7 @@ use minato_store::job::{self, Job, JobState};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{KIND as RUN, LEASE};
+use super::LEASE;
 use crate::App;
 use crate::context::Context;
 use crate::dataset::require_role;
@@ -126,7 +126,6 @@ impl App {
     }
 
     pub(super) fn work_on_preview(&self, job: &Job) -> Result<()> {
-        debug_assert_ne!(job.kind, RUN);
         let mut kept: Kept = serde_json::from_str(&job.progress).unwrap_or_default();
         let outcome = match kept.source.take() {
             Some(source) if job.attempts <= ATTEMPTS_MAX => self.look_at(job, source, &mut kept),

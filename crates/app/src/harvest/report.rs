@@ -45,7 +45,13 @@ impl App {
         if notify.email.is_none() && notify.webhook.is_none() {
             return Ok(());
         }
-        let filter = DecisionFilter { sources: Some(vec![source.id]), state: Some(DecisionState::Open), limit: 100, ..Default::default() };
+        let filter = DecisionFilter {
+            sources: Some(vec![source.id]),
+            state: Some(DecisionState::Open),
+            automatic: Some(false),
+            limit: 100,
+            ..Default::default()
+        };
         let open = self.store().read(|conn| harvest_decision::list(conn, &filter))?;
         let new: Vec<_> = open.iter().filter(|decision| run.started.is_none_or(|started| decision.created >= started)).collect();
         let troubled = matches!(run.status, HarvestStatus::Failed | HarvestStatus::Incomplete) || run.counts.failed > 0;

@@ -45,7 +45,7 @@ impl App {
     fn forget_old_jobs(&self) -> Result<()> {
         let before = self.now() - chrono::Duration::days(7);
         self.store().write::<_, Error>(|conn| {
-            for kind in [super::preview::KIND, super::link::KIND, super::report::KIND] {
+            for kind in [super::preview::KIND, super::link::KIND, super::link::KIND_ASKED, super::report::KIND] {
                 job::forget_finished(conn, kind, before)?;
             }
             Ok(())

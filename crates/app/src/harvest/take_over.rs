@@ -15,6 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::find_source;
+use super::link::Keeping;
 use crate::App;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -308,7 +309,7 @@ impl App {
             taken.files_kept += 1;
             return Ok(());
         }
-        self.look_at_link(&self.client()?.clone(), dataset, file, url, true, self.now()).await?;
+        self.look_at_link(&self.client()?.clone(), dataset, file, url, Keeping::File, self.now()).await?;
         let (check, now) = self.store().read(|conn| Ok((link_check::latest(conn, file.id)?, dataset::find(conn, dataset.id)?)))?;
         let kept = now.and_then(|now| now.distribution(file.id).and_then(|file| file.file.clone()));
         let has_failed = check.as_ref().is_none_or(|check| check.finding.status.is_none_or(|status| status >= 400));

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use minato_app::catalog::{
-    Dataset, DatasetState, DecisionKind, DecisionState, HarvestKind, HarvestSourceDraft, HarvestStatus, Organization, PrivateAgain,
-    RecordOutcome, Viewer, from_value,
+    Dataset, DatasetState, DecisionKind, DecisionState, HarvestKind, HarvestSourceDraft, HarvestStatus, LinkCheckRun, Organization,
+    PrivateAgain, RecordOutcome, Viewer, from_value,
 };
 use minato_app::store::dataset::DatasetFilter;
 use minato_app::{App, AppSettings, DecisionListing, PreviewRequest};
@@ -67,6 +67,26 @@ impl Case {
     fn decisions(&self, kind: DecisionKind, state: DecisionState) -> Vec<minato_app::FoundDecision> {
         let listing = DecisionListing { kind: Some(kind), state: Some(state), limit: 1000, ..Default::default() };
         self.app().decisions(&Viewer::system("test"), &listing).unwrap()
+    }
+
+    /// Looks at all links now, as somebody who asks.
+    fn check_links(&self) -> LinkCheckRun {
+        self.app().check_links(&system(), &self.site.slug, |_| {}).unwrap()
+    }
+
+    /// Looks at the links that a run left to be looked at.
+    fn links_after_run(&self) -> LinkCheckRun {
+        let run =
+            || self.app().link_check_runs(&Viewer::public(), &self.site.slug, 100).unwrap().into_iter().find(|run| !run.asked).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.app().work_on_links(&stop));
+            while run().finished.is_none() {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            stop.store(true, std::sync::atomic::Ordering::Release);
+        });
+        run()
     }
 
     fn edit(&self, change: impl FnOnce(&mut Vec<minato_testkit::fixtures::FixtureDataset>)) {
@@ -319,18 +339,23 @@ fn our_own_datasets_do_not_come_back() {
 fn links_are_looked_at_and_compared_with_what_was_said() {
     let case = Case::new();
     case.run_first();
-    let files: usize = case.public().iter().map(|dataset| dataset.content.distributions.len()).sum();
-    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), files);
+    let files = i64::try_from(case.public().iter().map(|dataset| dataset.content.distributions.len()).sum::<usize>()).unwrap();
+    let counts = |run: LinkCheckRun| (run.status, run.looked, run.troubled);
+    let mut seen = 0;
+    let run = case.app().check_links(&system(), &case.site.slug, |progress| seen = progress.looked).unwrap();
+    assert_eq!((seen, counts(run)), (files, (HarvestStatus::Complete, files, 0)));
     let viewer = Viewer::system("test");
     assert_eq!(case.app().troubled_links(&viewer, &case.site.slug).unwrap(), []);
-    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), 0, "what was found is good for some days");
-    // Another file than was said: its size differs, and a file that is gone.
+    // Who asks has all looked at again; after a run, what was found is good for some days.
+    assert_eq!(counts(case.check_links()), (HarvestStatus::Complete, files, 0));
+    assert_eq!(counts(case.links_after_run()), (HarvestStatus::Complete, 0, 0));
+    // An address that is new.
     case.edit(|datasets| {
         datasets[0].files[0].name = "renamed.csv".to_owned();
         datasets[0].title.push_str("（改訂）");
     });
     case.run_first();
-    assert_eq!(case.app().check_links(&system(), &case.site.slug).unwrap(), 1, "the address that is new");
+    assert_eq!(counts(case.links_after_run()), (HarvestStatus::Complete, 1, 0));
     let dataset = case.public().into_iter().find(|dataset| dataset.content.title.ends_with("（改訂）")).unwrap();
     let checks = case.app().link_checks(&viewer, &dataset.content.distributions[0].id.to_string()).unwrap();
     assert!(checks[0].ok && checks[0].finding.status == Some(200), "{checks:?}");
@@ -338,15 +363,72 @@ fn links_are_looked_at_and_compared_with_what_was_said() {
 }
 
 #[test]
+fn a_troubled_link_says_what_is_wrong_and_since_when() {
+    let case = Case::new();
+    case.run_first();
+    let viewer = Viewer::system("test");
+    let troubled = || case.app().troubled_links(&viewer, &case.site.slug).unwrap();
+    case.check_links();
+    // The file is gone; what the catalog says of it stays.
+    let name = case.sites.datasets(&case.site.slug).unwrap()[0].files[0].name.clone();
+    case.edit(|datasets| datasets[0].files[0].name = "elsewhere.csv".to_owned());
+    assert_eq!(case.check_links().troubled, 1);
+    let [one] = troubled().try_into().unwrap();
+    assert!(one.check.is_broken() && one.check.finding.problems[0].en.contains("404"), "{one:?}");
+    assert_eq!(one.since, one.check.at);
+    assert_eq!(case.app().link_findings(&one.dataset).unwrap()[&one.distribution.id], one.check);
+    // Another trouble of the same link is no new trouble: the file is back, and is not what was said.
+    case.edit(|datasets| {
+        datasets[0].files[0].name = name.clone();
+        datasets[0].files[0].bytes.extend(b"more\n");
+    });
+    case.check_links();
+    let [again] = troubled().try_into().unwrap();
+    assert!(!again.check.is_broken() && again.check.at > one.check.at && again.since == one.since, "{again:?}");
+    // An address that was corrected is as if nobody had looked.
+    let file = one.distribution.id.to_string();
+    case.app().patch_distribution(&system(), &file, &json!({"download_url": "https://www.example.jp/other.csv"})).unwrap();
+    assert_eq!(troubled(), []);
+    let now = case.app().dataset(&Viewer::public(), &one.dataset.id.to_string()).unwrap().dataset;
+    assert!(!case.app().link_findings(&now).unwrap().contains_key(&one.distribution.id));
+    case.app().patch_distribution(&system(), &file, &json!({"download_url": one.check.url})).unwrap();
+    assert_eq!(troubled().len(), 1);
+    // All is well again.
+    case.edit(|datasets| {
+        let bytes = &mut datasets[0].files[0].bytes;
+        bytes.truncate(bytes.len() - "more\n".len());
+    });
+    assert_eq!((case.check_links().troubled, troubled()), (0, Vec::new()));
+}
+
+#[test]
+fn links_of_a_dataset_that_another_organization_got_are_looked_at() {
+    let case = Case::new();
+    case.run_first();
+    let dataset = case.public()[0].clone();
+    let other = minato_testkit::fixtures::municipalities().into_iter().find(|place| place.slug != case.site.slug).unwrap();
+    case.app().create::<Organization>(&system(), None, other.organization()).unwrap();
+    case.app().patch_dataset(&system(), &dataset.id.to_string(), &json!({"organization": other.slug})).unwrap();
+    case.edit(|datasets| datasets.iter_mut().flat_map(|dataset| &mut dataset.files).for_each(|file| file.name.push('x')));
+    case.check_links();
+    let troubled = case.app().troubled_links(&Viewer::system("test"), &other.slug).unwrap();
+    assert_eq!(troubled.len(), dataset.content.distributions.len());
+    assert!(troubled.iter().all(|link| link.dataset.id == dataset.id));
+}
+
+#[test]
 fn a_mirrored_file_is_kept_with_its_address_at_the_source() {
     let case = Case::new();
     case.policy(|draft| draft.mirror = true);
     case.run_first();
-    case.app().check_links(&system(), &case.site.slug).unwrap();
+    case.check_links();
     let datasets = case.public();
     let file = datasets.iter().flat_map(|dataset| &dataset.content.distributions).find(|file| file.download_url.is_some()).unwrap();
     let copy = file.file.as_ref().expect("a copy");
     assert!(case.app().blobs().contains(&copy.sha256).unwrap());
+    assert_eq!(copy.source_url, file.download_url, "it says that it is a copy");
+    let versions = case.app().versions(&Viewer::public(), &file.id.to_string()).unwrap();
+    assert_eq!(versions, std::slice::from_ref(copy));
     // The copy is no correction, and the next run leaves it alone.
     assert!(case.app().source_corrections(&Viewer::system("test"), &case.site.slug).unwrap().is_empty());
     let again = case.run_first();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use minato_app::catalog::{HarvestSourceDraft, Organization, Viewer};
 use minato_app::harvesting::SavedPortal;
-use minato_app::store::previous_portal;
 use minato_app::{App, AppSettings, CountsFile, TakeOver, TakenOver};
 use minato_testkit::fixtures::municipality;
 use minato_testkit::sites::{Options, Sites};
@@ -164,9 +163,10 @@ fn past_counts_are_taken_in_whole_or_not_at_all() {
     let taken = counts(app, rows, true);
     assert_eq!((taken.written, taken.matched, taken.unmatched), (true, 1, 1));
     assert_eq!(reported(), [("2024-01".to_owned(), 140)], "what is not here any more belongs to the sum");
-    let dataset = app.dataset(&Viewer::public(), "12").unwrap().dataset.id;
-    let of_dataset = || app.store().read(|conn| previous_portal::reported_of_dataset(conn, dataset)).unwrap();
+    let of_dataset = || app.reported_downloads(&Viewer::public(), "12").unwrap().months;
     assert_eq!(of_dataset(), [("2024-01".to_owned(), 81)]);
+    let file = app.resource_by_number(&Viewer::public(), "120").unwrap().distribution.id;
+    assert_eq!(app.reported_downloads(&Viewer::public(), "12").unwrap().files, BTreeMap::from([(Some(file), 81)]));
     // A corrected file replaces its months.
     counts(app, "2024-01,1,90,x,t,a,12,120\r\n", false);
     assert_eq!((reported(), of_dataset()), (vec![("2024-01".to_owned(), 90)], vec![("2024-01".to_owned(), 90)]));

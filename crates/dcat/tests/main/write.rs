@@ -148,6 +148,7 @@ fn kept_files_have_checksum_and_counted_address() {
         file_name: "f.csv".into(),
         media_type: "text/csv".into(),
         created: at("2024-05-01"),
+        source_url: None,
     });
     let address = format!("<https://data.example.jp/d/{}>", distribution.id);
     dataset.content.distributions.push(distribution);

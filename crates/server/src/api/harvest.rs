@@ -2,10 +2,12 @@
 
 mod correction;
 mod decision;
+mod link;
 mod preview;
 mod record;
 
 pub(crate) use correction::{of_source as corrections_of_source, table as corrections_table};
+pub(crate) use link::{TroubledLinkView, of_organization as troubled_links, table as troubled_links_table};
 pub(crate) use record::export as export_records;
 
 use actix_web::{HttpRequest, HttpResponse};
@@ -120,6 +122,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(preview::endpoints());
     endpoints.extend(decision::endpoints());
     endpoints.extend(correction::endpoints());
+    endpoints.extend(link::endpoints());
     endpoints
 }
 

@@ -25,7 +25,9 @@ mod vocabulary;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 pub use document::{openapi, openapi_json};
-pub(crate) use harvest::{corrections_of_source, corrections_table, export_records};
+pub(crate) use harvest::{
+    TroubledLinkView, corrections_of_source, corrections_table, export_records, troubled_links, troubled_links_table,
+};
 pub(crate) use view::file_url;
 
 use crate::http::Problem;

@@ -113,6 +113,38 @@ struct Referrer {
     total: i64,
 }
 
+/// Downloads of a dataset as a portal that was before reported them.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportedDownloadsView {
+    /// The dataset.
+    dataset_id: Uuid,
+    /// All of them.
+    total: i64,
+    /// By month, oldest first; months that nobody reported are left out.
+    months: Vec<ReportedMonth>,
+    /// By file.
+    files: Vec<ReportedFile>,
+}
+
+/// Reported downloads of a month.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportedMonth {
+    /// The month.
+    #[schema(example = "2024-01")]
+    month: String,
+    /// Downloads.
+    total: i64,
+}
+
+/// Reported downloads of a file.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportedFile {
+    /// The file or link here; `null` for all that are none of the dataset's any more.
+    distribution_id: Option<Uuid>,
+    /// Downloads.
+    total: i64,
+}
+
 /// How large the catalog is.
 #[derive(Debug, Serialize, ToSchema)]
 struct SummaryView {
@@ -191,6 +223,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             ])
             .answers::<DownloadSeries>(&["200"], "The series, oldest first.")
             .problems(&["410", "422"]),
+        get("/statistics/downloads/reported", "reported_downloads", reported_downloads)
+            .says(
+                TAG,
+                "以前のポータルが報告したダウンロード数",
+                "Downloads of a dataset by month and by file as a portal that was before reported them. They were counted by other rules, stand beside what is measured here and are never part of it.",
+            )
+            .with([query("dataset", text(), "The dataset: id or slug. Required.")])
+            .answers::<ReportedDownloadsView>(&["200"], "What was reported; empty when nothing was.")
+            .problems(&["410"]),
         get("/statistics/downloads/top", "top_datasets", top_datasets)
             .says(TAG, "よくダウンロードされているデータセット", "The datasets with the most counted downloads since a day.")
             .with([
@@ -319,6 +360,23 @@ async fn download_series(state: Shared, request: HttpRequest, query: Query) -> R
             app.distribution(viewer, &id.to_string())?;
         }
         loaded(&app.download_series(viewer, &wanted)?, None)
+    })
+    .await
+}
+
+async fn reported_downloads(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let dataset = query.string("dataset");
+    let dataset =
+        dataset.ok_or_else(|| invalid("dataset", "データセットの id か名前を指定してください", "must be the id or slug of a dataset"))?;
+    read(&state, &request, None, move |app, viewer, _| {
+        let found = app.reported_downloads(viewer, &dataset)?;
+        let shown = ReportedDownloadsView {
+            dataset_id: found.dataset_id,
+            total: found.total,
+            months: found.months.into_iter().map(|(month, total)| ReportedMonth { month, total }).collect(),
+            files: found.files.into_iter().map(|(distribution_id, total)| ReportedFile { distribution_id, total }).collect(),
+        };
+        loaded(&shown, None)
     })
     .await
 }

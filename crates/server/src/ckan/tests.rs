@@ -37,6 +37,7 @@ fn rich() -> Dataset {
         file_name: "避難所 一覧.csv".to_owned(),
         media_type: "text/csv".to_owned(),
         created: at,
+        source_url: None,
     };
     let distribution = Distribution {
         id: new_id(),

@@ -13,6 +13,7 @@ use minato_app::{App, Context, DecisionListing, Error, FoundDecision, HarvestPre
 use serde_json::json;
 
 use super::{describe, pick, say, spinner};
+use crate::api::TroubledLinkView;
 
 /// Records read at once.
 const PAGE: i64 = 500;
@@ -107,7 +108,8 @@ pub(super) enum HarvestCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List what waits for a decision: datasets that may be one, records that may have moved, many that vanished at once.
+    /// List what waits for a decision: records that may have moved, many that vanished at once. Datasets found to be the same are linked
+    /// by themselves and wait for nobody: `--kind duplicate` lists them.
     Decisions {
         /// Only of this source.
         #[arg(long)]
@@ -129,10 +131,36 @@ pub(super) enum HarvestCommand {
         /// What you say.
         answer: Verdict,
     },
+    /// Whether the links of harvested datasets lead to what they say.
+    #[command(subcommand)]
+    Links(LinksCommand),
     /// List what was corrected here in the datasets of a source: what to mend there.
     Corrections {
         /// Slug or id of the source.
         source: String,
+        /// Print a table for spreadsheets.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum LinksCommand {
+    /// Look at all links of a source now, wait for the end, and list those in trouble.
+    Check {
+        /// Slug or id of the source.
+        source: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the links of an organization's datasets that are in trouble, as they were found last.
+    List {
+        /// Slug, id or local government code of the organization.
+        organization: String,
         /// Print a table for spreadsheets.
         #[arg(long, conflicts_with = "json")]
         csv: bool,
@@ -367,6 +395,7 @@ fn carry_out(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
                 source,
                 kind: kind.as_deref().and_then(DecisionKind::parse),
                 state: (!all).then_some(DecisionState::Open),
+                automatic: (!all && kind.is_none()).then_some(false),
                 before: None,
                 limit: 1000,
             };
@@ -383,6 +412,18 @@ fn carry_out(app: &App, command: HarvestCommand) -> anyhow::Result<ExitCode> {
             let decision = app.decide(&context, &id, accept)?.value;
             let answer = if accept { say("はい", "accepted") } else { say("いいえ", "rejected") };
             println!("{}: {} — {}", decision.id, answer, pick(&decision.reason));
+        }
+        HarvestCommand::Links(LinksCommand::Check { source, json }) => check_links(app, &context, &source, json)?,
+        HarvestCommand::Links(LinksCommand::List { organization, csv, json }) => {
+            let organization = app.directory().find_organization(&organization).map_or(organization, |found| found.id.to_string());
+            let links = crate::api::troubled_links(app, &viewer, &organization)?;
+            if csv {
+                print!("{}", crate::api::troubled_links_table(&links));
+            } else if json {
+                println!("{}", serde_json::to_string(&links)?);
+            } else {
+                print_links(&links);
+            }
         }
         HarvestCommand::Corrections { source, csv, json } => {
             let corrections = crate::api::corrections_of_source(app, &viewer, &source)?;
@@ -525,6 +566,67 @@ fn harvest(app: &App, context: &Context, source: &str, json: bool) -> anyhow::Re
     Ok(if run.status == HarvestStatus::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn check_links(app: &App, context: &Context, source: &str, json: bool) -> anyhow::Result<()> {
+    let organization = app.source(&context.viewer, source)?.organization_id;
+    let bar = spinner();
+    let run = app.check_links(context, source, |progress| {
+        bar.set_message(format!("{} !{}", progress.looked, progress.troubled));
+        bar.tick();
+    })?;
+    bar.finish_and_clear();
+    let mut links = crate::api::troubled_links(app, &context.viewer, &organization.to_string())?;
+    links.retain(|link| link.source_id == Some(run.source_id));
+    if json {
+        println!("{}", json!({"run": run, "links": links}));
+        return Ok(());
+    }
+    anyhow::ensure!(
+        run.status != HarvestStatus::Failed,
+        say(
+            "リンクの確認が途中で止まりました。時間をおいて、もう一度実行してください。",
+            "the look at the links broke off; try again later"
+        )
+    );
+    let (looked, troubled) = (run.looked, run.troubled);
+    println!(
+        "{}",
+        say(
+            &format!("リンク {looked} 件を確認しました。問題あり {troubled} 件。"),
+            &format!("{looked} links looked at, {troubled} in trouble")
+        )
+    );
+    if !links.is_empty() {
+        print_links(&links);
+    }
+    Ok(())
+}
+
+fn print_links(links: &[TroubledLinkView]) {
+    if links.is_empty() {
+        println!("{}", say("問題のあるリンクは見つかっていません。", "no link is known to be in trouble"));
+        return;
+    }
+    let rows = links.iter().map(|link| {
+        vec![
+            moment(link.since),
+            link.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            cut(&link.title, 40),
+            cut(&link.file, 30),
+            link.url.clone(),
+            link.problems.iter().map(pick).collect::<Vec<_>>().join(" "),
+        ]
+    });
+    let heads = [
+        say("いつから", "SINCE"),
+        "HTTP".to_owned(),
+        say("データセット", "DATASET"),
+        say("ファイル", "FILE"),
+        "URL".to_owned(),
+        say("問題", "PROBLEM"),
+    ];
+    print_table(&heads.each_ref().map(String::as_str), rows);
+}
+
 fn preview(app: &App, context: &Context, source: AnySource, json: bool) -> anyhow::Result<ExitCode> {
     let bar = spinner();
     let found = app.preview_now(context, source.request()?)?;
@@ -620,10 +722,12 @@ fn find_run(app: &App, viewer: &Viewer, key: &str) -> anyhow::Result<HarvestRun>
     }
 }
 
+/// Decisions that need somebody.
 fn count_open(app: &App, viewer: &Viewer, source: &HarvestSource) -> minato_app::Result<usize> {
     let listing = DecisionListing {
         source: Some(source.id.to_string()),
         state: Some(DecisionState::Open),
+        automatic: Some(false),
         limit: 1000,
         ..DecisionListing::default()
     };
@@ -661,7 +765,8 @@ fn print_decisions(app: &App, viewer: &Viewer, found: &[FoundDecision]) -> anyho
         return Ok(());
     }
     for FoundDecision { decision, datasets } in found {
-        println!("{}\t{}\t{}\t{}", decision.id, decision.kind.as_str(), decision.state.as_str(), moment(decision.created));
+        let state = if decision.is_automatic() { "automatic" } else { decision.state.as_str() };
+        println!("{}\t{}\t{state}\t{}", decision.id, decision.kind.as_str(), moment(decision.created));
         println!("    {}", pick(&decision.reason));
         for dataset in datasets {
             println!("    - {} /datasets/{} ({})", dataset.content.title, dataset.content.slug, dataset.content.state.as_str());

@@ -43,6 +43,8 @@ struct DatasetPage {
     description_foreign: bool,
     files: Vec<FileView>,
     archive: Option<ArchiveView>,
+    /// Whether any of the files is a copy.
+    has_copies: bool,
     preview: Option<PreviewView>,
     rows: Vec<Row>,
     themes: Vec<Link>,
@@ -84,6 +86,10 @@ struct FileView {
     versions: Vec<VersionView>,
     /// The same in other formats: address and name.
     conversions: Vec<(String, &'static str)>,
+    /// Of a copy: when it was taken, and the address of the original.
+    copy: Option<(String, String)>,
+    /// When its link was last found to lead nowhere.
+    broken: Option<String>,
 }
 
 /// All files that are kept here, in one.
@@ -269,6 +275,8 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
     let preview = preview_view(app, lang, dataset);
     // What the page has found to be no table is not offered as one.
     let unreadable = preview.as_ref().filter(|preview| preview.error.is_some()).map(|preview| preview.id);
+    // Only links of harvested datasets are looked at.
+    let findings = if content.provenance.is_some() { app.link_findings(dataset)? } else { BTreeMap::new() };
     let files = content.distributions.iter().map(|distribution| {
         let earlier = versions.get(&distribution.id).map(Vec::as_slice).unwrap_or_default();
         let count = counts.get(&distribution.id).copied().unwrap_or(0);
@@ -276,8 +284,10 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         if unreadable == Some(distribution.id) {
             view.conversions.clear();
         }
+        view.broken = findings.get(&distribution.id).filter(|check| check.is_broken()).map(|check| lang.day_of(check.until));
         view
     });
+    let files: Vec<FileView> = files.collect();
     let similar = similar(app, lang, &directory, dataset)?;
     let corrected = corrected(app, lang, dataset)?;
     let copies = app.copies(dataset)?;
@@ -308,7 +318,8 @@ fn view(app: &App, shell: Shell, dataset: &Dataset) -> minato_app::Result<Datase
         organization,
         description: markdown::to_html(english.unwrap_or(&content.description)),
         description_foreign: lang == Lang::En && english.is_none(),
-        files: files.collect(),
+        has_copies: files.iter().any(|file| file.copy.is_some()),
+        files,
         archive: archive_view(dataset),
         preview,
         rows: rows(lang, dataset),
@@ -402,6 +413,8 @@ fn file_view(lang: Lang, directory: &Directory, slug: &str, distribution: &Distr
         is_page,
         downloads: number(count),
         licence: distribution.licence.as_deref().map(|id| licence_view(lang, directory, id, None).said),
+        copy: file.and_then(|file| Some((lang.day_of(file.created), file.source_url.as_deref().and_then(web_address)?))),
+        broken: None,
         versions: versions
             .iter()
             .skip(1)

@@ -5,6 +5,7 @@
 
 mod figures;
 mod harvest;
+mod links;
 mod searches;
 mod synonym_list;
 
@@ -77,6 +78,7 @@ pub(super) fn configure(service: &mut web::ServiceConfig) {
         .service(super::get("/staff/searches.csv", searches::download_searches))
         .service(super::get("/staff/figures", figures::show_figures).route(web::post().to(figures::save_figures)))
         .service(super::get("/staff/synonyms", synonym_list::show_synonyms).route(web::post().to(synonym_list::save_synonyms)))
+        .configure(links::configure)
         .configure(harvest::configure);
 }
 

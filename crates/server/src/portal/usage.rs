@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use minato_app::catalog::{Channel, DownloadSeries, Viewer};
+use minato_app::catalog::{Channel, Dataset, DownloadSeries, Viewer, parse_month};
 use minato_app::counter::{METHODS, PRINCIPLES, RULES, fingerprint};
-use minato_app::{App, Dimension, RankingRequest, SeriesRequest};
+use minato_app::{App, Dimension, RankingRequest, ReportedDownloads, SeriesRequest};
 
 use super::chart::Chart;
 use super::page::{self, KEEP_PAGE, Reply, Shell};
@@ -26,6 +26,14 @@ struct UsagePage {
     csv: String,
     parts: Vec<(Link, String)>,
     parts_title: String,
+    reported: Option<Reported>,
+}
+
+/// What a portal that was before reported.
+struct Reported {
+    total: String,
+    months: Vec<(String, String)>,
+    files: Vec<(Said, String)>,
 }
 
 #[derive(Template)]
@@ -128,6 +136,7 @@ fn dataset_page(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply>
         Link { href: format!("/datasets/{slug}"), said },
         parts,
         lang.t("ファイルごと（これまで）", "By file (all time)"),
+        reported(lang, &found.dataset, app.reported_downloads(&viewer, slug)?),
     )
 }
 
@@ -163,7 +172,28 @@ fn organization_page(app: &App, shell: Shell, key: &str) -> minato_app::Result<R
         Link { href: format!("/organizations/{slug}"), said },
         parts,
         lang.t("データセットごと（1年）", "By dataset (year)"),
+        None,
     )
+}
+
+/// Newest month first; nothing when nothing was reported.
+fn reported(lang: Lang, dataset: &Dataset, found: ReportedDownloads) -> Option<Reported> {
+    if found.months.is_empty() {
+        return None;
+    }
+    let months = found.months.iter().rev().map(|(month, total)| {
+        let name = parse_month(month).map_or_else(|| month.clone(), |day| lang.month(day));
+        (name, number(*total))
+    });
+    let own = dataset.content.distributions.iter().filter_map(|file| {
+        let total = found.files.get(&Some(file.id))?;
+        Some((Said::new(lang, &file.title, file.title_en.as_deref()), number(*total)))
+    });
+    let others = found.files.get(&None).map(|total| {
+        let text = lang.t("そのほかのファイル", "other files").to_owned();
+        (Said { text, foreign: false }, number(*total))
+    });
+    Some(Reported { total: number(found.total), months: months.collect(), files: own.chain(others).collect() })
 }
 
 fn usage(
@@ -173,6 +203,7 @@ fn usage(
     about: Link,
     parts: Vec<(Link, String)>,
     parts_title: &str,
+    reported: Option<Reported>,
 ) -> minato_app::Result<Reply> {
     let lang = shell.lang;
     let viewer = Viewer::public();
@@ -194,6 +225,7 @@ fn usage(
         csv: format!("{path}.csv"),
         parts,
         parts_title: parts_title.to_owned(),
+        reported,
         about,
         s: shell,
     })

@@ -93,10 +93,34 @@ async fn what_failed_and_what_waits_is_shown_at_a_terminal() {
 
     assert!(says(&h, &["harvest", "decisions"]).contains("nothing waits"));
     h.twice().await;
-    let open: Value = serde_json::from_str(&says(&h, &["harvest", "decisions", "--source", "kure-again", "--json"])).unwrap();
+    assert!(says(&h, &["harvest", "decisions"]).contains("nothing waits"), "copies are linked by themselves");
+    let copies = ["harvest", "decisions", "--kind", "duplicate", "--source", "kure-again"];
+    let open: Value = serde_json::from_str(&says(&h, &[&copies[..], &["--json"]].concat())).unwrap();
     let id = open[0]["id"].as_str().unwrap();
-    assert!(says(&h, &["harvest", "decisions"]).contains("decide ID"));
+    let listed = says(&h, &copies);
+    assert!(listed.contains("decide ID") && listed.contains("duplicate\tautomatic"), "{listed}");
     assert!(says(&h, &["harvest", "decide", id, "reject"]).contains("rejected"));
     refuses(&h, &["harvest", "decide", "none", "accept"], "harvest decisions");
     refuses(&h, &["harvest", "decide", id, "perhaps"], "accept");
+}
+
+#[actix_web::test]
+async fn links_are_looked_at_from_a_terminal() {
+    let h = Harvesting::start();
+    h.add(h.draft("kure", "kure-shi"));
+    h.harvest("kure");
+    assert!(says(&h, &["harvest", "links", "list", "kure-shi"]).contains("no link is known"));
+    assert!(says(&h, &["harvest", "links", "check", "kure"]).contains(" 0 in trouble"));
+    h.sites.edit("kure-shi", |datasets| datasets[0].files[0].name = "elsewhere.csv".to_owned()).unwrap();
+    let checked = says(&h, &["harvest", "links", "check", "kure"]);
+    assert!(checked.contains(" 1 in trouble") && checked.contains("SINCE") && checked.contains("404"), "{checked}");
+    let checked: Value = serde_json::from_str(&says(&h, &["harvest", "links", "check", "kure", "--json"])).unwrap();
+    assert_eq!((&checked["run"]["status"], &checked["links"][0]["status"]), (&"complete".into(), &404.into()));
+    for key in ["kure-shi", "342025"] {
+        let listed: Value = serde_json::from_str(&says(&h, &["harvest", "links", "list", key, "--json"])).unwrap();
+        assert_eq!(listed, checked["links"]);
+    }
+    assert!(says(&h, &["harvest", "links", "list", "kure-shi", "--csv"]).starts_with("\u{feff}title,file,url,"));
+    refuses(&h, &["harvest", "links", "check", "nowhere"], "harvest list");
+    refuses(&h, &["harvest", "links", "list", "nowhere"], "organization `nowhere`");
 }

@@ -8,6 +8,7 @@ use minato_testkit::sites::{Options, RunningSites, Sites};
 use serde_json::{Value, json};
 
 use crate::site::Site;
+use crate::staff::SignedIn;
 
 /// The catalog, and sites that it may harvest.
 pub(crate) struct Harvesting {
@@ -333,9 +334,89 @@ async fn whether_two_datasets_are_one_is_decided_by_staff() {
     site.ask("POST", &same_as).token(&site.other).json(&json!({"other": slug(&shown)})).send().await.refuses(422, "/same");
     site.ask("POST", &same_as).token(&site.other).json(&json!({"other": slug(&copy), "same": true})).send().await.refuses(422, "/other");
     site.ask("POST", &same_as).token(&site.other).json(&json!({"other": "nothing", "same": true})).send().await.refuses(404, "");
-    let said = site.ask("POST", &same_as).token(&site.other).json(&body).send().await;
-    assert_eq!((said.status.as_u16(), said.header("location")), (201, one.as_str()));
-    assert_eq!(site.get(&format!("/api/v1/datasets/{}", id(&copy))).await.status, 301);
+    for _ in 0..2 {
+        let said = site.ask("POST", &same_as).token(&site.other).json(&body).send().await;
+        assert_eq!((said.status.as_u16(), &said.body["id"], &said.body["created"]), (200, &decision["id"], &decision["created"]));
+        assert_eq!(site.get(&format!("/api/v1/datasets/{}", id(&copy))).await.status, 301);
+    }
+    // Two that nothing connects: a new decision, once.
+    let all = site.get("/api/v1/datasets?limit=10").await.expect(200);
+    let others: Vec<&Value> = all["items"].as_array().unwrap().iter().filter(|dataset| dataset["id"] != shown["id"]).collect();
+    let path = format!("/api/v1/datasets/{}/same-as", id(others[0]));
+    let apart = json!({"other": id(others[1]), "same": false});
+    let first = site.ask("POST", &path).token(&site.other).json(&apart).send().await;
+    let again = site.ask("POST", &path).token(&site.other).json(&apart).send().await;
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 200));
+    assert_eq!((first.header("location"), &first.body), (format!("{list}/{}", id(&first.body)).as_str(), &again.body));
+}
+
+#[actix_web::test]
+async fn copies_that_were_linked_by_themselves_are_told_from_what_waits() {
+    let h = Harvesting::start();
+    h.twice().await;
+    let site = &h.site;
+    let count = async |query: &str| {
+        let path = format!("/api/v1/harvest-decisions?limit=1000&{query}");
+        site.ask("GET", &path).token(&site.other).send().await.expect(200)["total"].as_u64().unwrap()
+    };
+    let all = count("state=open").await;
+    assert!(all > 0);
+    assert_eq!((count("automatic=true").await, count("state=open&automatic=false").await), (all, 0));
+    let one = site.ask("GET", "/api/v1/harvest-decisions?limit=1").token(&site.other).send().await.expect(200)["items"][0].clone();
+    assert_eq!((&one["state"], &one["automatic"]), (&json!("open"), &json!(true)));
+    site.ask("POST", &format!("/api/v1/harvest-decisions/{}/accept", id(&one))).token(&site.other).send().await.expect(200);
+    assert_eq!((count("automatic=true").await, count("automatic=false").await), (all - 1, 1));
+    site.ask("GET", "/api/v1/harvest-decisions?automatic=odd").token(&site.other).send().await.refuses(400, "/automatic");
+}
+
+#[actix_web::test]
+async fn nobody_shows_or_hides_what_another_organization_owns() {
+    let h = Harvesting::start();
+    let (copy, shown) = h.twice().await;
+    let site = &h.site;
+    let all = site.ask("GET", "/api/v1/harvest-decisions?limit=1000").token(&site.other).send().await.expect(200);
+    let about = |decision: &&Value| [&decision["dataset_id"], &decision["other_id"]].contains(&&copy["id"]);
+    let decision = format!("/api/v1/harvest-decisions/{}", id(all["items"].as_array().unwrap().iter().find(about).unwrap()));
+    // The one that is shown becomes another town's.
+    let given = json!({"organization": "fuchu-cho"});
+    let path = format!("/api/v1/datasets/{}", id(&shown));
+    site.ask("PATCH", &path).token(&site.admin).any().json(&given).send().await.expect(200);
+
+    for answer in ["accept", "reject", "reject?dry_run=true"] {
+        let refused = site.ask("POST", &format!("{decision}/{answer}")).token(&site.other).send().await;
+        refused.refuses(403, "");
+        assert!(refused.body["detail"].as_str().unwrap().contains("「府中町」"), "{:#}", refused.body);
+    }
+    let same_as = format!("/api/v1/datasets/{}/same-as", id(&copy));
+    let body = json!({"other": id(&shown), "same": false});
+    for token in [&site.other, &site.publisher] {
+        site.ask("POST", &same_as).token(token).json(&body).send().await.refuses(403, "");
+    }
+    let page = format!("/staff/harvest/decisions/{}", decision.rsplit('/').next().unwrap());
+    let seen = site.ask("GET", &page).signed_in(&site.other).send().await;
+    assert!(seen.text.contains("/organizations/fuchu-cho\">府中町") && !seen.text.contains("name=\"answer\""), "{}", seen.text);
+    assert_eq!(site.ask("GET", &decision).token(&site.other).send().await.expect(200)["state"], "open");
+
+    // Who publishes for both decides.
+    site.state.app.set_member(&Context::system("test"), "fuchu-cho", "other", minato_app::catalog::Role::Publisher).unwrap();
+    assert_eq!(site.ask("POST", &format!("{decision}/reject")).token(&site.other).send().await.expect(200)["state"], "rejected");
+    assert_eq!(site.ask("POST", &format!("{decision}/accept")).token(&site.admin).send().await.expect(200)["state"], "accepted");
+}
+
+#[actix_web::test]
+async fn a_dataset_that_one_may_not_see_is_not_there() {
+    let h = Harvesting::start();
+    let (_, shown) = h.twice().await;
+    let site = &h.site;
+    let draft = json!({"organization": "fuchu-cho", "slug": "secret", "title": "下書き", "state": "draft"});
+    let secret = site.ask("POST", "/api/v1/datasets").token(&site.editor).json(&draft).send().await.expect(201);
+    let same_as = |key: &str| format!("/api/v1/datasets/{key}/same-as");
+    for key in ["secret", id(&secret), "00000000-0000-7000-8000-000000000000", "nothing"] {
+        let body = json!({"other": key, "same": true});
+        site.ask("POST", &same_as(id(&shown))).token(&site.other).json(&body).send().await.refuses(404, "");
+        let body = json!({"other": id(&shown), "same": true});
+        site.ask("POST", &same_as(key)).token(&site.other).json(&body).send().await.refuses(404, "");
+    }
 }
 
 #[actix_web::test]

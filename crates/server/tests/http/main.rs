@@ -10,6 +10,7 @@ mod distribution;
 mod harvest;
 mod harvesting;
 mod killed;
+mod links;
 mod member;
 mod noun;
 mod previous_portal;

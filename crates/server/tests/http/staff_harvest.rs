@@ -196,9 +196,15 @@ async fn copies_are_compared_and_decided() {
     let site = &h.site;
     let public = site.get(&format!("/datasets/{}", shown["slug"].as_str().unwrap())).await;
     assert!(public.text.contains("同じデータがあるところ") && public.text.contains("kure-again"), "{}", public.text);
+    // Copies are linked by themselves: nobody has to do anything, and nothing counts them as waiting.
     let list = see(site, &format!("{PATH}/decisions"), &site.other).await;
-    assert!(list.text.contains(copy["title"].as_str().unwrap()) && list.text.contains("aria-current=\"true\">判断待ち"), "{}", list.text);
-    assert!(see(site, &format!("{PATH}/decisions"), &site.editor).await.text.contains("ありません"));
+    assert!(list.text.contains("ありません") && list.text.contains("aria-current=\"true\">判断待ち"), "{}", list.text);
+    let start = see(site, PATH, &site.other).await;
+    assert!(start.text.contains("<span class=\"count\">0</span>") && !start.text.contains("件を見る"), "{}", start.text);
+    assert!(see(site, "/staff/harvest/kure-again", &site.other).await.text.contains("<dd>ありません</dd>"));
+    let list = see(site, &format!("{PATH}/decisions?state=automatic"), &site.other).await;
+    assert!(list.text.contains(copy["title"].as_str().unwrap()) && list.text.contains("自動でまとめて公開中"), "{}", list.text);
+    assert!(see(site, &format!("{PATH}/decisions?state=automatic"), &site.editor).await.text.contains("ありません"));
     let all = site.ask("GET", "/api/v1/harvest-decisions?limit=1000").token(&site.other).send().await.expect(200);
     let about = |decision: &&Value| [&decision["dataset_id"], &decision["other_id"]].contains(&&copy["id"]);
     let decision = all["items"].as_array().unwrap().iter().find(about).unwrap();
@@ -220,14 +226,14 @@ async fn copies_are_compared_and_decided() {
     assert!(said.text.contains(&one), "{}", said.text);
 
     // The others, with one answer.
-    let open = see(site, &format!("{PATH}/decisions"), &site.other).await;
+    let open = see(site, &format!("{PATH}/decisions?state=automatic"), &site.other).await;
     let ids: Vec<&str> = open.text.split("name=\"id\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(ids.len() > 1, "{}", open.text);
     let mut fields: Vec<(&str, &str)> = ids.iter().map(|id| ("id", *id)).collect();
     fields.push(("answer", "accept"));
     let all = || post(site, &format!("{PATH}/decisions"), &fields);
     assert_eq!(all().signed_in(&site.editor).send().await.status, 403);
-    leads_to(&all().signed_in(&site.other).send().await, &format!("{PATH}/decisions?done=accepted"));
+    leads_to(&all().signed_in(&site.other).send().await, &format!("{PATH}/decisions?state=automatic&done=accepted"));
     let left = site.ask("GET", "/api/v1/harvest-decisions?state=open").token(&site.other).send().await.expect(200);
     assert_eq!(left["total"], 0);
 }
@@ -304,10 +310,11 @@ async fn pages_of_harvesting_have_a_language_one_heading_and_no_scripts_of_their
         format!("{PATH}/kure-own/corrections"),
         format!("{PATH}/runs/{run}"),
         format!("{PATH}/decisions"),
+        format!("{PATH}/decisions?state=automatic"),
         format!("{PATH}/decisions/{decision}"),
     ] {
         for lang in ["ja", "en"] {
-            let page = see(site, &format!("{path}?lang={lang}"), &site.admin).await;
+            let page = see(site, &format!("{path}{}lang={lang}", if path.contains('?') { '&' } else { '?' }), &site.admin).await;
             assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{path}");
             assert!(page.text.contains(&format!("<html lang=\"{lang}\">")), "{path}");
             assert_eq!(page.text.matches("<h1").count(), 1, "{path}");

@@ -39,6 +39,52 @@ async fn a_download_is_counted_and_shown_at_once() {
 }
 
 #[actix_web::test]
+async fn what_the_previous_portal_reported_stands_apart() {
+    use minato_app::store::previous_portal::{ReportedDownload, replace_reported};
+    let site = Site::open();
+    let dataset = site.dataset("counted", "数える").await;
+    let parts: &[(&str, &str, &[u8])] = &[("file", "a.csv", b"a\n1\n")];
+    let created = site.ask("POST", "/api/v1/datasets/counted/distributions").token(&site.editor).form(parts).send().await.expect(201);
+    let path = "/api/v1/statistics/downloads/reported";
+    let empty = site.get(&format!("{path}?dataset=counted")).await.expect(200);
+    assert_eq!((&empty["total"], &empty["months"]), (&json!(0), &json!([])));
+    assert!(!site.get("/datasets/counted/stats").await.text.contains("以前のポータル"));
+    let id = |value: &serde_json::Value| Some(value["id"].as_str().unwrap().parse().unwrap());
+    let row = |resource: &str, distribution_id, total| ReportedDownload {
+        resource: resource.to_owned(),
+        title: "報告".to_owned(),
+        dataset_id: id(&dataset),
+        distribution_id,
+        total,
+    };
+    let write = |month: &str, rows: &[ReportedDownload]| {
+        site.state.app.store().write::<_, minato_app::store::Error>(|conn| replace_reported(conn, month, "portal", rows)).unwrap();
+    };
+    write("2024-01", &[row("120", id(&created), 1_200), row("121", None, 30)]);
+    write("2024-02", &[row("120", id(&created), 4)]);
+    let reported = site.get(&format!("{path}?dataset=counted")).await.expect(200);
+    assert_eq!(
+        reported,
+        json!({
+            "dataset_id": dataset["id"],
+            "total": 1_234,
+            "months": [{"month": "2024-01", "total": 1_230}, {"month": "2024-02", "total": 4}],
+            "files": [{"distribution_id": null, "total": 30}, {"distribution_id": created["id"], "total": 1_204}],
+        })
+    );
+    assert_eq!(site.get("/api/v1/statistics/downloads?dataset=counted").await.expect(200)["total"], 0, "no part of what is measured");
+    let page = site.get("/datasets/counted/stats?lang=ja").await;
+    for words in ["以前のポータルの報告", "1,234", "1,204", "2024年1月"] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(page.text.contains("<span class=\"big\">0</span>"));
+    site.get(path).await.refuses(400, "/dataset");
+    site.get(&format!("{path}?dataset=nothing")).await.refuses(404, "");
+    site.ask("POST", "/api/v1/datasets/counted/archive").token(&site.publisher).send().await.expect(200);
+    site.get(&format!("{path}?dataset=counted")).await.refuses(410, "");
+}
+
+#[actix_web::test]
 async fn figures_of_what_is_hidden_are_hidden() {
     let site = Site::open();
     let draft = json!({"organization": "fuchu-cho", "slug": "hidden", "title": "下書き", "state": "draft", "distributions": [{"download_url": "https://example.jp/a.csv"}]});

@@ -9,7 +9,7 @@ use minato_store::search_log::{NewClicks, NewSearches, SearchKind};
 use minato_store::statistics::{Grain, SumFilter};
 use minato_store::{
     Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, indicator, job, keyword,
-    membership, organization, previous_portal, search_log, setting, statistics, synonym_list,
+    link_check, membership, organization, previous_portal, search_log, setting, statistics, synonym_list,
 };
 use uuid::Uuid;
 
@@ -58,6 +58,7 @@ suite!(
     made_up_queries_do_not_fill_the_log,
     months_of_searches_are_dropped_whole,
     numbers_and_counts_of_the_previous_portal_are_kept,
+    findings_of_links_are_kept_and_troubles_found,
 );
 
 fn now() -> DateTime<Utc> {
@@ -261,6 +262,7 @@ fn distributions_survive_removal(database: &Database) {
         file_name: "f.csv".to_owned(),
         media_type: "text/csv".to_owned(),
         created: now(),
+        source_url: Some("https://www.example.jp/f.csv".to_owned()),
     };
     store.write::<_, Error>(|conn| distribution::add_version(conn, id, &version)).unwrap();
     let mut second = first.clone();
@@ -795,13 +797,51 @@ fn numbers_and_counts_of_the_previous_portal_are_kept(database: &Database) {
         resource: resource.to_owned(),
         title: "t".to_owned(),
         dataset_id,
-        distribution_id: None,
+        distribution_id: (resource == "120").then_some(second),
         total,
     };
     let report = |rows: &[previous_portal::ReportedDownload]| {
         store.write::<_, Error>(|conn| previous_portal::replace_reported(conn, "2024-01", "portal", rows)).unwrap();
-        store.read(|conn| previous_portal::reported_of_dataset(conn, new.id)).unwrap()
+        store.read(|conn| previous_portal::reported_of_datasets(conn, &[new.id, new_id()])).unwrap()
     };
-    assert_eq!(report(&[row("120", Some(new.id), 5), row("121", Some(new.id), 2), row("990", None, 9)]), [("2024-01".to_owned(), 7)]);
-    assert_eq!(report(&[row("120", Some(new.id), 6)]), [("2024-01".to_owned(), 6)]);
+    let january = |id: Option<Uuid>, total: i64| ("2024-01".to_owned(), id, total);
+    let mut reported =
+        report(&[row("120", Some(new.id), 5), row("121", Some(new.id), 2), row("122", Some(new.id), 1), row("990", None, 9)]);
+    reported.sort();
+    assert_eq!(reported, [january(None, 3), january(Some(second), 5)]);
+    assert_eq!(report(&[row("120", Some(new.id), 6)]), [january(Some(second), 6)]);
+}
+
+fn findings_of_links_are_kept_and_troubles_found(database: &Database) {
+    let store = &database.store;
+    let (owner, other) = (save_organization(store, "kure"), save_organization(store, "fuchu"));
+    let new = new_dataset(owner.id, "one", serde_json::json!({"title": "x", "distributions": [{"title": "f"}, {"title": "g"}]}));
+    save(store, &new, None).unwrap();
+    let [first, second] = [0, 1].map(|number| new.content.distributions[number].id);
+    let hour = |hours: i64| now() + Duration::hours(hours);
+    let look = |distribution_id: Uuid, hours: i64, status: u16, url: &str| {
+        let (at, finding) = (hour(hours), LinkFinding { status: Some(status), ..Default::default() });
+        let (url, ok) = (url.to_owned(), status == 200);
+        let check = LinkCheck { distribution_id, dataset_id: new.id, url, at, until: at, ok, finding };
+        store.write::<_, Error>(|conn| link_check::save(conn, &check)).unwrap();
+    };
+    let troubled = |id: Uuid| -> Vec<(Uuid, Option<u16>, DateTime<Utc>)> {
+        let found = store.read(|conn| link_check::troubled(conn, id)).unwrap();
+        found.into_iter().map(|(check, since)| (check.distribution_id, check.finding.status, since)).collect()
+    };
+    // The same finding again only moves its end; another trouble of the same link goes on with the first.
+    for (hours, status) in [(0, 404), (1, 200), (2, 404), (3, 404), (4, 500)] {
+        look(first, hours, status, "https://example.jp/f");
+    }
+    look(second, 2, 404, "https://example.jp/g");
+    look(second, 5, 200, "https://example.jp/g");
+    assert_eq!(store.read(|conn| link_check::history(conn, first)).unwrap().len(), 4);
+    assert_eq!((troubled(owner.id), troubled(other.id)), (vec![(first, Some(500), hour(2))], Vec::new()));
+    let latest = store.read(|conn| link_check::latest_of_dataset(conn, new.id)).unwrap();
+    let latest: std::collections::BTreeMap<Uuid, Option<u16>> =
+        latest.into_iter().map(|check| (check.distribution_id, check.finding.status)).collect();
+    assert_eq!(latest, [(first, Some(500)), (second, Some(200))].into());
+    // Of another address nothing is known from before.
+    look(first, 6, 404, "https://example.jp/h");
+    assert_eq!(troubled(owner.id), [(first, Some(404), hour(6))]);
 }

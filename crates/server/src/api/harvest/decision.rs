@@ -25,6 +25,8 @@ const STATES: &[&str] = &["open", "accepted", "rejected"];
 struct HarvestDecisionView {
     #[serde(flatten)]
     decision: HarvestDecision,
+    /// Whether it settled itself and needs nobody: open copies are linked already, and stay so unless somebody says otherwise.
+    automatic: bool,
     /// The datasets in question, as far as the viewer may see them.
     datasets: Vec<DecidedDataset>,
 }
@@ -71,7 +73,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .with([
                 query("source", text(), "Only of this source: id or slug."),
                 query("kind", one_of(KINDS), "Only of this kind: `duplicate` (two datasets may be one), `moved` (a record may have another id than before), `sweep` (many records vanished at once)."),
-                query("state", one_of(STATES), "Only in this state; `open` ones wait for somebody."),
+                query("state", one_of(STATES), "Only in this state; `open` ones wait for somebody, unless they are automatic."),
+                query("automatic", json!({"type": "boolean"}), "`true`: only copies that were found and linked by themselves, and that nobody has to decide; `false`: only the others. With `state=open`, what waits for a person."),
                 query("before", json!({"type": "string", "format": "date-time"}), "Only those that came up before this moment: `next_cursor` of the page before."),
                 query("limit", whole_number(1, 1000, Some(100)), "Most decisions."),
             ])
@@ -85,24 +88,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .says(
                 TAG,
                 "「はい」と判断する",
-                "Says yes: the two are one, the record has moved, the records may go. For publishers of the source's organization.",
+                "Says yes: the two are one, the record has moved, the records may go. For publishers of the source's organization and of all whose datasets this could show or hide.",
             )
             .answers::<HarvestDecision>(&["200"], "The decision."),
         post("/harvest-decisions/{id}/reject", "reject_harvest_decision", reject_decision)
             .says(
                 TAG,
                 "「いいえ」と判断する",
-                "Says no: the two are different datasets, the record is a new one, the records stay. It is not asked again. For publishers of the source's organization.",
+                "Says no: the two are different datasets, the record is a new one, the records stay. It is not asked again. For publishers of the source's organization and of all whose datasets this could show or hide.",
             )
             .answers::<HarvestDecision>(&["200"], "The decision."),
         post("/datasets/{key}/same-as", "declare_same_dataset", declare_same)
             .says(
                 TAG,
                 "別のデータセットと同じかどうかを指定する",
-                "Says that two datasets, at least one of them harvested, are the same or are not. Of the same ones, one is shown and counted in place of the other. For publishers of both organizations.",
+                "Says that two datasets, at least one of them harvested, are the same or are not. Of the same ones, one is shown and counted in place of the other. For publishers of all organizations whose datasets this could show or hide. Saying it again changes nothing (200).",
             )
             .body::<SameAs>(json!({"other": "kure-shi-shelters", "same": true}))
-            .answers::<HarvestDecision>(&["201"], "The decision."),
+            .answers::<HarvestDecision>(&["200", "201"], "The decision; 201 when there was none about the two.")
+            .problems(&["410"]),
     ]
 }
 
@@ -112,6 +116,7 @@ async fn list_decisions(state: Shared, request: HttpRequest, query: Query) -> Re
         source: query.string("source"),
         kind: query.choice::<DecisionKind>("kind", KINDS)?,
         state: query.choice::<DecisionState>("state", STATES)?,
+        automatic: query.text("automatic").map(|_| query.flag("automatic")).transpose()?,
         before: query.moment("before")?.or(query.moment("cursor")?),
         limit,
     };
@@ -159,7 +164,7 @@ fn address(decision: &HarvestDecision) -> String {
 
 fn shown(app: &App, viewer: &Viewer, found: FoundDecision) -> HarvestDecisionView {
     let datasets = found.datasets.iter().filter(|dataset| may_see(viewer, dataset)).map(|dataset| in_few_words(app, dataset)).collect();
-    HarvestDecisionView { decision: found.decision, datasets }
+    HarvestDecisionView { automatic: found.decision.is_automatic(), decision: found.decision, datasets }
 }
 
 /// A copy is as public as what is shown in its place.

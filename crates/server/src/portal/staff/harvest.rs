@@ -115,7 +115,7 @@ async fn show_sources(request: HttpRequest, state: Shared) -> HttpResponse {
 }
 
 /// Where a source's page is.
-fn path_of(source: &HarvestSource) -> String {
+pub(super) fn path_of(source: &HarvestSource) -> String {
     let slug = source.draft.slug.as_str();
     if RESERVED.contains(&slug) { format!("{PATH}/{}", source.id) } else { format!("{PATH}/{slug}") }
 }
@@ -139,10 +139,12 @@ fn next_run(app: &App, lang: Lang, source: &HarvestSource) -> String {
     }
 }
 
+/// Decisions that need somebody.
 fn count_open(app: &App, viewer: &Viewer, source: Option<Uuid>) -> minato_app::Result<i64> {
     let listing = DecisionListing {
         source: source.map(|id| id.to_string()),
         state: Some(DecisionState::Open),
+        automatic: Some(false),
         limit: OPEN_MAX,
         ..DecisionListing::default()
     };
@@ -178,6 +180,10 @@ fn done_text(lang: Lang, done: &str) -> Option<String> {
         "restored" => lang.t("収集元を元に戻しました。", "The source is back."),
         "mapping" => lang.t("対応を登録しました。次の収集から使われます。", "The word has its meaning now. The next run uses it."),
         "canceled" => lang.t("中止を依頼しました。取り込んだ分はそのままです。", "Asked to stop. What was taken over stays."),
+        "links" => lang.t(
+            "リンクの確認を始めます。件数が多いと時間がかかります。",
+            "The links will be looked at now. With many of them it takes a while.",
+        ),
         "accepted" => lang.t("「はい」と判断しました。", "You said yes."),
         "rejected" => lang.t("「いいえ」と判断しました。", "You said no."),
         "dropped" => lang.t("収集元の値に戻しました。", "The field says again what the source says."),

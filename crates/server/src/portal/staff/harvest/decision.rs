@@ -2,16 +2,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use minato_app::catalog::{Dataset, DatasetState, DecisionKind, DecisionState, Role, Visibility, diff};
-use minato_app::{Context, DecisionListing, Error, FoundDecision};
+use minato_app::catalog::{Dataset, DatasetState, DecisionKind, DecisionState, HarvestDecision, Role, Viewer, Visibility, diff};
+use minato_app::{App, Context, DecisionListing, Error, FoundDecision};
 use uuid::Uuid;
 
 use super::super::{Reply, SMALL_FORM_BYTES_MAX, parameter, private, read_form, serve};
 use super::{PATH, below_list, done_text, may, path_of};
 use crate::http::Shared;
 use crate::portal::history::{ChangeView, change_view, names};
+use crate::portal::home::organization_link;
 use crate::portal::page::{Shell, render_error};
-use crate::portal::words::{Lang, number};
+use crate::portal::words::{Lang, Link, number};
 
 const DECISIONS_SHOWN: i64 = 100;
 /// Records of a sweep listed.
@@ -23,13 +24,79 @@ const OF_EVERY_COPY: &[&str] = &["/slug", "/state", "/duplicate_of", "/provenanc
 #[template(path = "staff_harvest_decisions.html")]
 struct DecisionsPage {
     s: Shell,
-    /// The states to choose from: address, name, whether it is this one.
+    /// The tabs to choose from: address, name, whether it is this one.
     filters: Vec<(String, &'static str, bool)>,
+    about: &'static str,
     rows: Vec<DecisionRow>,
     /// Copies on this page that the viewer may decide at once.
     at_once: Vec<Uuid>,
     more: Option<String>,
     done: Option<String>,
+}
+
+/// What a list of decisions shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Waiting,
+    Automatic,
+    Accepted,
+    Rejected,
+    All,
+}
+
+impl Tab {
+    const ALL: [Tab; 5] = [Tab::Waiting, Tab::Automatic, Tab::Accepted, Tab::Rejected, Tab::All];
+
+    fn of(word: Option<&str>) -> Tab {
+        match word {
+            None => Tab::Waiting,
+            Some(word) => Tab::ALL.into_iter().find(|tab| tab.word() == word).unwrap_or(Tab::All),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Tab::Waiting => "open",
+            Tab::Automatic => "automatic",
+            Tab::Accepted => "accepted",
+            Tab::Rejected => "rejected",
+            Tab::All => "all",
+        }
+    }
+
+    fn name(self, lang: Lang) -> &'static str {
+        match self {
+            Tab::Waiting => lang.t("判断待ち", "waiting"),
+            Tab::Automatic => lang.t("自動でまとめた重複", "linked by itself"),
+            Tab::Accepted => lang.t("「はい」としたもの", "said yes"),
+            Tab::Rejected => lang.t("「いいえ」としたもの", "said no"),
+            Tab::All => lang.t("すべて", "all"),
+        }
+    }
+
+    fn about(self, lang: Lang) -> &'static str {
+        match self {
+            Tab::Automatic => lang.t(
+                "同じものと分かったデータセットを自動でまとめ、片方だけを公開しています。対応は不要です。別のデータセットだったときだけ「別のデータセットです」と答えてください。",
+                "Datasets found to be the same were linked, and one of each is shown. Nothing needs to be done. Only where two are different, say so.",
+            ),
+            _ => lang.t(
+                "自動では決められないことを、公開者の権限を持つ職員が決めます。",
+                "What cannot be decided by itself is decided by staff with the role publisher.",
+            ),
+        }
+    }
+
+    /// The state, and whether what settled itself is wanted.
+    fn listing(self) -> (Option<DecisionState>, Option<bool>) {
+        match self {
+            Tab::Waiting => (Some(DecisionState::Open), Some(false)),
+            Tab::Automatic => (None, Some(true)),
+            Tab::Accepted => (Some(DecisionState::Accepted), None),
+            Tab::Rejected => (Some(DecisionState::Rejected), None),
+            Tab::All => (None, None),
+        }
+    }
 }
 
 struct DecisionRow {
@@ -62,6 +129,8 @@ struct DecisionPage {
     accept: &'static str,
     reject: &'static str,
     may_decide: bool,
+    /// Organizations that would have to agree, too.
+    to_agree: Vec<Link>,
     done: Option<String>,
 }
 
@@ -81,25 +150,24 @@ pub(super) async fn show_decisions(request: HttpRequest, state: Shared) -> HttpR
     let (before, done) = (parameter(&request, "before"), parameter(&request, "done"));
     serve(&request, &state, false, move |app, shell, viewer| {
         let lang = shell.lang;
-        let wanted = wanted.as_deref().map_or(Some(DecisionState::Open), DecisionState::parse);
+        let tab = Tab::of(wanted.as_deref());
         let before = before.as_deref().and_then(minato_app::catalog::parse_moment);
-        let listing = DecisionListing { source: source.clone(), kind: None, state: wanted, before, limit: DECISIONS_SHOWN };
+        let (state, automatic) = tab.listing();
+        let listing = DecisionListing { source: source.clone(), kind: None, state, automatic, before, limit: DECISIONS_SHOWN };
         let found = app.decisions(&viewer, &listing)?;
-        let address = |state: &str, before: Option<String>| {
+        let address = |tab: Tab, before: Option<String>| {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.append_pair("state", state);
+            query.append_pair("state", tab.word());
             query.extend_pairs(source.as_ref().map(|source| ("source", source)));
             query.extend_pairs(before.map(|before| ("before", before)));
             format!("{PATH}/decisions?{}", query.finish())
         };
-        let word = wanted.map_or("all", DecisionState::as_str);
         let full = i64::try_from(found.len()).is_ok_and(|count| count == DECISIONS_SHOWN);
-        let more = found.last().filter(|_| full).map(|last| address(word, Some(last.decision.created.to_rfc3339())));
+        let more = found.last().filter(|_| full).map(|last| address(tab, Some(last.decision.created.to_rfc3339())));
         let (mut rows, mut at_once) = (Vec::new(), Vec::new());
         for found in found {
             let source = app.source(&viewer, &found.decision.source_id.to_string())?;
-            let waits = found.decision.kind == DecisionKind::Duplicate && found.decision.state == DecisionState::Open;
-            if waits && may(&viewer, source.organization_id, Role::Publisher) {
+            if found.decision.is_automatic() && may_decide(app, &viewer, &found.decision)? {
                 at_once.push(found.decision.id);
             }
             let mut titles: Vec<String> =
@@ -108,21 +176,16 @@ pub(super) async fn show_decisions(request: HttpRequest, state: Shared) -> HttpR
             rows.push(DecisionRow {
                 href: format!("{PATH}/decisions/{}", found.decision.id),
                 kind: kind_name(lang, found.decision.kind),
-                state: state_name(lang, found.decision.state),
+                state: state_name(lang, &found.decision),
                 source: source.draft.title,
                 titles,
                 reason: lang.sentence(&found.decision.reason),
                 at: lang.minute(found.decision.created),
             });
         }
-        let filters = [
-            ("open", lang.t("判断待ち", "waiting")),
-            ("accepted", lang.t("「はい」としたもの", "said yes")),
-            ("rejected", lang.t("「いいえ」としたもの", "said no")),
-            ("all", lang.t("すべて", "all")),
-        ];
         Reply::page(&DecisionsPage {
-            filters: filters.into_iter().map(|(state, name)| (address(state, None), name, state == word)).collect(),
+            filters: Tab::ALL.into_iter().map(|one| (address(one, None), one.name(lang), one == tab)).collect(),
+            about: tab.about(lang),
             rows,
             at_once,
             more,
@@ -149,7 +212,7 @@ pub(super) async fn decide_many(request: HttpRequest, state: Shared, payload: we
                 app.decide(&context, id, accept)?;
             }
         }
-        Ok(Reply::See(format!("{PATH}/decisions?done={done}")))
+        Ok(Reply::See(format!("{PATH}/decisions?state=automatic&done={done}")))
     })
     .await
 }
@@ -196,11 +259,16 @@ pub(super) async fn show_decision(request: HttpRequest, state: Shared, id: web::
         shell.canonical = Some(path.clone());
         let (accept, reject) = answers(lang, decision.kind);
         let open = decision.state == DecisionState::Open;
-        let may_decide = may(&viewer, source.organization_id, Role::Publisher) && (open || decision.kind != DecisionKind::Sweep);
+        let decidable = !viewer.read_only && (open || decision.kind != DecisionKind::Sweep);
+        let others = app.organizations_to_agree(&viewer, &decision)?;
+        let may_decide = decidable && others.is_empty();
+        // Only who could decide but for the others is told of them.
+        let to_agree = if decidable && may(&viewer, source.organization_id, Role::Publisher) { others } else { Vec::new() };
+        let to_agree = to_agree.iter().map(|id| organization_link(lang, &directory, *id)).collect();
         Reply::page(&DecisionPage {
             path,
-            state: state_name(lang, decision.state),
-            open,
+            state: state_name(lang, &decision),
+            open: open && !decision.is_automatic(),
             source: (path_of(&source), source.draft.title.clone()),
             reason: lang.sentence(&decision.reason),
             at: lang.minute(decision.created),
@@ -216,6 +284,7 @@ pub(super) async fn show_decision(request: HttpRequest, state: Shared, id: web::
             accept,
             reject,
             may_decide,
+            to_agree,
             done: done.as_deref().and_then(|done| done_text(lang, done)),
             s: shell,
         })
@@ -235,6 +304,10 @@ pub(super) async fn decide(request: HttpRequest, state: Shared, id: web::Path<St
         Ok(Reply::See(format!("{PATH}/decisions/{}?done={done}", decision.id)))
     })
     .await
+}
+
+fn may_decide(app: &App, viewer: &Viewer, decision: &HarvestDecision) -> minato_app::Result<bool> {
+    Ok(!viewer.read_only && app.organizations_to_agree(viewer, decision)?.is_empty())
 }
 
 /// What a button says, and the word for having said it.
@@ -296,8 +369,8 @@ fn answers(lang: Lang, kind: DecisionKind) -> (&'static str, &'static str) {
 fn meanwhile(lang: Lang, kind: DecisionKind) -> &'static str {
     match kind {
         DecisionKind::Duplicate => lang.t(
-            "判断されるまでは同じものとして扱い、片方だけを公開しています。",
-            "Until somebody decides, they are taken for one, and only one of them is shown.",
+            "自動でまとめ、片方だけを公開しています。このままでよければ、対応は不要です。",
+            "They were linked by themselves, and only one of them is shown. If that is right, nothing needs to be done.",
         ),
         DecisionKind::Moved => {
             lang.t("判断されるまでは、新しい方だけを公開しています。", "Until somebody decides, only the new one is shown.")
@@ -308,8 +381,9 @@ fn meanwhile(lang: Lang, kind: DecisionKind) -> &'static str {
     }
 }
 
-fn state_name(lang: Lang, state: DecisionState) -> &'static str {
-    match state {
+fn state_name(lang: Lang, decision: &HarvestDecision) -> &'static str {
+    match decision.state {
+        DecisionState::Open if decision.is_automatic() => lang.t("自動でまとめて公開中", "linked by itself"),
         DecisionState::Open => lang.t("判断待ち", "waiting"),
         DecisionState::Accepted => lang.t("はい", "yes"),
         DecisionState::Rejected => lang.t("いいえ", "no"),

@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use minato_app::catalog::{FieldError, HarvestMapping, HarvestRun, RecordState, Role, Viewer, frequencies};
-use minato_app::{App, Context, Error, PreviewRequest};
+use minato_app::{App, Context, Error, PreviewRequest, TroubledLink};
 
+use super::super::links::{self, CheckView};
 use super::super::{Reply, SMALL_FORM_BYTES_MAX, parameter, private, read_form, serve};
 use super::{PATH, below_list, count_open, done_text, may, next_run, path_of};
 use crate::http::Shared;
@@ -35,6 +36,10 @@ struct SourcePage {
     open: i64,
     open_href: String,
     corrections: i64,
+    /// The latest look at its links, those in trouble now, and where they are listed.
+    check: CheckView,
+    troubled: usize,
+    links: String,
     may_run: bool,
     may_edit: bool,
     runs: Vec<RunRow>,
@@ -90,6 +95,9 @@ pub(super) async fn act(request: HttpRequest, state: Shared, key: web::Path<Stri
             "run" => app.queue_harvest(&context, &key).map(|run| format!("{PATH}/runs/{}", run.id)),
             "preview" => {
                 app.queue_preview(&context, PreviewRequest::Source(key.clone())).map(|preview| format!("{PATH}/previews/{}", preview.id))
+            }
+            "links" => {
+                app.queue_link_check(&context, &key).and_then(|run| Ok(at(&app.source(&viewer, &run.source_id.to_string())?, "links")))
             }
             "pause" => app.pause_source(&context, &key, true).map(|done| at(&done.value, "paused")),
             "resume" => app.pause_source(&context, &key, false).map(|done| at(&done.value, "resumed")),
@@ -159,6 +167,12 @@ fn page(app: &App, shell: Shell, viewer: &Viewer, key: &str, done: Option<String
     let notices = app.harvest_notices(viewer, key)?;
     let may_edit = may(viewer, source.organization_id, Role::Administrator);
     let corrections = if viewer.read_only { 0 } else { app.source_corrections(viewer, key)?.len() };
+    let latest = app.link_check_runs(viewer, key, 1)?.into_iter().next();
+    let troubled = app.troubled_links(viewer, &source.organization_id.to_string())?;
+    let is_own = |link: &TroubledLink| link.dataset.content.provenance.as_ref().is_some_and(|provenance| provenance.source_id == source.id);
+    let troubled = troubled.iter().filter(|link| is_own(link)).count();
+    let links_path =
+        app.directory().organization(source.organization_id).map(|organization| links::path_of(organization)).unwrap_or_default();
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let source_id = source.id;
     Reply::page_as(
@@ -176,6 +190,9 @@ fn page(app: &App, shell: Shell, viewer: &Viewer, key: &str, done: Option<String
             open: count_open(app, viewer, Some(source_id))?,
             open_href: format!("{PATH}/decisions?source={source_id}"),
             corrections: i64::try_from(corrections).unwrap_or(i64::MAX),
+            check: links::check_view(lang, &source, latest.as_ref()),
+            troubled,
+            links: links_path,
             may_run: may(viewer, source.organization_id, Role::Editor),
             may_edit,
             runs: runs.iter().map(|run| run_row(lang, run)).collect(),

@@ -1,0 +1,1 @@
+ALTER TABLE file_version DROP COLUMN source_url;
