@@ -185,14 +185,14 @@ impl App {
         let day = jst_day(at);
         let today = self.shared_salt(day)?;
         let before = match day.pred_opt().filter(|_| needs_yesterday(at)) {
-            // Nobody counted yesterday when there is none.
-            Some(before) => self.store().read(|conn| setting::get(conn, &salt_key(before)))?.map(|text| (before, text)),
+            // Nobody counted yesterday when there is none yet; a server whose clock is behind still may, and must take the same.
+            Some(before) => Some((before, self.shared_salt(before)?)),
             None => None,
         };
         let mut salts = self.0.salts.lock().unwrap_or_else(PoisonError::into_inner);
         salts.clear();
         salts.insert(day, today);
-        salts.extend(before.map(|(before, text)| (before, Arc::from(text.into_bytes()))));
+        salts.extend(before);
         Ok(())
     }
 

@@ -63,10 +63,16 @@ impl App {
     /// Adds up all days that cannot change any more.
     pub fn roll_up(&self) -> Result<()> {
         let Some(last) = self.today().checked_sub_days(Days::new(DAYS_OPEN)) else { return Ok(()) };
-        if self.store().read(statistics::through)?.is_none_or(|through| through < last) {
-            self.store().count(|conn| statistics::roll_up(conn, last))?;
+        match self.store().read(statistics::through)? {
+            // A day more is another server over midnight already. Beyond, some clock was ahead, and what is counted today is in days that are
+            // taken for settled: it would be missing from all sums.
+            Some(through) if through > last && (through - last).num_days() > 1 => {
+                tracing::warn!(%through, %last, "days in the future were added up; adding all up anew. Check the clocks of all servers");
+                self.rebuild_rollup()
+            }
+            Some(through) if through >= last => Ok(()),
+            _ => Ok(self.store().count(|conn| statistics::roll_up(conn, last))?),
         }
-        Ok(())
     }
 
     /// Counts days again from their single rows, as far as those are all still there.

@@ -27,7 +27,7 @@ const SCOPE_PAGE: i64 = 200;
 impl App {
     /// The figures of the months from one to another, both included, oldest first; closed months as they were frozen.
     pub fn month_figures(&self, from: NaiveDate, to: NaiveDate) -> Result<Vec<MonthFigures>> {
-        Ok(self.store().read(|conn| month_figures(conn, from, to, true))?)
+        Ok(self.store().read_at_once(|conn| month_figures(conn, from, to, true))?)
     }
 
     /// Freezes the figures of a month that is over. For system administrators.
@@ -35,7 +35,7 @@ impl App {
         admin_only(&context.viewer)?;
         let first = self.month_that_is_over(month)?;
         let now = self.now();
-        let figures = self.store().write::<_, Error>(|conn| {
+        let figures = self.store().write_beside_counts::<_, Error>(|conn| {
             if indicator::closed_months(conn, month, month)?.contains_key(month) {
                 return Err(Error::Conflict(FieldError::new(
                     "/month",
@@ -59,7 +59,7 @@ impl App {
         admin_only(&context.viewer)?;
         self.month_that_is_over(month)?;
         let actor = &context.viewer.name;
-        let figures = self.store().write::<_, Error>(|conn| {
+        let figures = self.store().write_beside_counts::<_, Error>(|conn| {
             if context.dry_run {
                 let first = parse_month(month).unwrap_or_default();
                 return Ok(live_month(conn, first)?);
@@ -73,14 +73,7 @@ impl App {
     /// Restates a closed month within a transaction.
     pub(crate) fn restate_in(&self, conn: &mut AnyConnection, month: &str, reason: &str, actor: &str) -> Result<MonthFigures> {
         let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > 500 {
-            return Err(Error::invalid(FieldError::new(
-                "/reason",
-                "required",
-                "/reason に訂正の理由を 500 文字以内で書いてください。",
-                "/reason must say in at most 500 characters why the month is restated",
-            )));
-        }
+        check_reason(reason)?;
         let Some(before) = indicator::closed_months(conn, month, month)?.remove(month) else {
             return Err(Error::Conflict(FieldError::new(
                 "/month",
@@ -111,7 +104,7 @@ impl App {
     }
 
     fn month_that_is_over(&self, month: &str) -> Result<NaiveDate> {
-        let Some(first) = parse_month(month) else {
+        let Some(first) = parse_month(month).filter(|first| chrono::Datelike::year(first) >= crate::report::YEAR_MIN) else {
             return Err(Error::invalid(FieldError::new(
                 "/month",
                 "invalid_month",
@@ -455,7 +448,8 @@ impl App {
         } else {
             let used = |from: NaiveDate, to: NaiveDate| -> Result<f64> {
                 let filter = SumFilter { from, to: to.min(self.today()), ..SumFilter::default() };
-                Ok(self.store().read(|conn| statistics::by_dataset(conn, &filter))?.values().filter(|sums| sums.total > 0).count() as f64)
+                Ok(self.store().read_at_once(|conn| statistics::by_dataset(conn, &filter))?.values().filter(|sums| sums.total > 0).count()
+                    as f64)
             };
             Some(change(&before, &this, [used(before_start, before_end)?, used(start, end)?]))
         };
@@ -466,6 +460,19 @@ impl App {
     pub(crate) fn after_statistics(&self) {
         self.0.generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
     }
+}
+
+/// What a reason for restating a month must be.
+pub(crate) fn check_reason(reason: &str) -> Result<()> {
+    if reason.is_empty() || reason.chars().count() > 500 {
+        return Err(Error::invalid(FieldError::new(
+            "/reason",
+            "required",
+            "/reason に訂正の理由を 500 文字以内で書いてください。",
+            "/reason must say in at most 500 characters why the month is restated",
+        )));
+    }
+    Ok(())
 }
 
 /// A change of means in parts that add up to it. Use is datasets times downloads of each; the two parts are taken at the middle of the other.

@@ -12,16 +12,19 @@ use uuid::Uuid;
 use crate::App;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::indicator::check_reason;
 use crate::noun::{admin_only, signed_in, staff_only};
 
 /// Most rows in one import.
 const ROWS_MAX: usize = 10_000;
+/// Rows in which the headings are looked for: above them may be a title, a day, a name.
+const ROWS_ABOVE_MAX: usize = 10;
 /// Most mistakes told at once.
 const ERRORS_TOLD_MAX: usize = 200;
 /// More downloads in a month than any site has.
 const TOTAL_MAX: i64 = 1_000_000_000;
 /// No site counted before this year.
-const YEAR_MIN: i32 = 2000;
+pub(crate) const YEAR_MIN: i32 = 2000;
 
 /// One row of an import, as it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +132,10 @@ impl App {
     /// Takes reports in, all or none. Rows of an organization are for its publishers; those of whole sites for system administrators.
     pub fn import_reports(&self, context: &Context, import: &ReportImport) -> Result<Vec<ImportedRow>> {
         signed_in(&context.viewer)?;
+        let reason = import.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason {
+            check_reason(reason)?;
+        }
         if import.rows.is_empty() {
             return Err(Error::invalid(FieldError::new("/rows", "required", "取り込む行がありません。", "there are no rows to import")));
         }
@@ -160,12 +167,13 @@ impl App {
                 Err(mistakes) => errors.extend(mistakes),
             }
         }
-        let result = self.store().write::<_, Abort>(|conn| {
+        let result = self.store().write_beside_counts::<_, Abort>(|conn| {
             let (from, to) = bounds(&reports);
             let known: HashMap<_, i64> = indicator::reports(conn, &from, &to)?
                 .into_iter()
                 .map(|report| ((report.month, report.source, report.organization_id), report.total))
                 .collect();
+            let extents = Extents::of(&known, &reports);
             let closed: HashSet<String> = indicator::closed_months(conn, &from, &to)?.into_keys().collect();
             let mut rows = Vec::new();
             for (number, report) in &reports {
@@ -183,7 +191,12 @@ impl App {
                         &format!("{} has {before} already; send replace to replace it", report.month),
                     ));
                 }
-                if before != Some(report.total) && closed.contains(&report.month) && import.reason.is_none() {
+                if before != Some(report.total)
+                    && let Some((ja, en)) = extents.clash(report)
+                {
+                    errors.push(row_error(&place, "organization", "counted_twice", &ja, &en));
+                }
+                if before != Some(report.total) && closed.contains(&report.month) && reason.is_none() {
                     errors.push(row_error(
                         &place,
                         "month",
@@ -217,8 +230,7 @@ impl App {
             }
             let changed: HashSet<String> = rows.iter().filter(|row| row.outcome() != "unchanged").map(|row| row.month.clone()).collect();
             for month in changed.intersection(&closed) {
-                let reason = import.reason.as_deref().unwrap_or_default();
-                self.restate_in(conn, month, reason, &actor).map_err(Abort::Error)?;
+                self.restate_in(conn, month, reason.unwrap_or_default(), &actor).map_err(Abort::Error)?;
             }
             Ok(rows)
         });
@@ -244,6 +256,22 @@ impl App {
         let today = self.today();
         let running = month_text(today);
         let month = match parse_report_month(&row.month) {
+            // Only where it would be a month: 2026.1 is what spreadsheets make of 2026.10.
+            Some(_) if is_cut_month(&row.month) => {
+                wrong(
+                    "month",
+                    "ambiguous_month",
+                    format!(
+                        "月「{}」は1月か10月かわかりません（表計算ソフトは 2026.10 を 2026.1 に変えます）。2026-01 や 2026年10月 の形にしてください",
+                        shown(&row.month)
+                    ),
+                    format!(
+                        "month `{}` may be January or October, as spreadsheets turn 2026.10 into 2026.1; write it as 2026-01",
+                        shown(&row.month)
+                    ),
+                );
+                String::new()
+            }
             None => {
                 wrong(
                     "month",
@@ -365,6 +393,67 @@ impl App {
     }
 }
 
+/// Key of a report: month, source and organization (none for the whole site).
+type Key = (String, String, Option<Uuid>);
+
+/// Which months of which sources are reported as a whole, and which by organization: both at once would count the same downloads twice.
+#[derive(Default)]
+struct Extents {
+    /// Where it was read, for each month and source; no number for what is here already.
+    whole: HashMap<(String, String), Option<usize>>,
+    parts: HashMap<(String, String), Option<usize>>,
+}
+
+impl Extents {
+    /// Of what is here and is not replaced, and of what is read; nothing is counted twice where nothing is counted.
+    fn of(known: &HashMap<Key, i64>, reports: &[(usize, Report)]) -> Extents {
+        let key = |report: &Report| (report.month.clone(), report.source.clone(), report.organization_id);
+        let replaced: HashSet<Key> = reports.iter().map(|(_, report)| key(report)).collect();
+        let kept = known.iter().filter(|(key, total)| **total > 0 && !replaced.contains(key)).map(|(key, _)| (key.clone(), None));
+        let read = reports.iter().filter(|(_, report)| report.total > 0).map(|(number, report)| (key(report), Some(*number)));
+        let mut extents = Extents::default();
+        for ((month, source, organization), number) in kept.chain(read) {
+            let list = if organization.is_none() { &mut extents.whole } else { &mut extents.parts };
+            list.entry((month, source)).or_insert(number);
+        }
+        extents
+    }
+
+    /// Why a report cannot stand beside the others, in Japanese and English.
+    fn clash(&self, report: &Report) -> Option<(String, String)> {
+        if report.total == 0 {
+            return None;
+        }
+        let key = (report.month.clone(), report.source.clone());
+        let (month, source) = (&report.month, &report.source);
+        let whole = report.organization_id.is_none();
+        let other = if whole { self.parts.get(&key) } else { self.whole.get(&key) }?;
+        let (place_ja, place_en) = match other {
+            Some(number) => (format!("{number} 行目に"), format!("in row {number}")),
+            None => ("登録済みの数として、".to_owned(), "here already".to_owned()),
+        };
+        Some(if whole {
+            (
+                format!(
+                    "{place_ja}{month} の {source} の組織別の数があります。サイト全体の数も入れると、二重に数えることになります。どちらか一方だけにしてください（やめるほうは 0 に置き換えます）"
+                ),
+                format!(
+                    "{source} has figures by organization for {month} {place_en}; with the whole site they would count twice; keep one of them and replace the other by 0"
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "{place_ja}{month} の {source} のサイト全体の数があります。組織の数はその中に含まれるため、二重に数えることになります。どちらか一方だけにしてください（やめるほうは 0 に置き換えます）"
+                ),
+                format!(
+                    "{source} has a figure of the whole site for {month} {place_en}, which this is part of; it would count twice; keep one of them and replace the other by 0"
+                ),
+            )
+        })
+    }
+}
+
 enum Abort {
     DryRun(Vec<ImportedRow>),
     Error(Error),
@@ -378,11 +467,19 @@ impl From<minato_store::Error> for Abort {
 
 /// The rows of a CSV (UTF-8, UTF-16 or Shift_JIS) or XLSX file with a row of headings.
 pub fn read_report_file(bytes: &[u8], name: &str) -> Result<Vec<ReportRow>> {
-    let (rows, _) = read_rows(bytes, name, ROWS_MAX + 2).map_err(|error| {
-        let Text { ja, en } = error.text();
+    // One more than may be imported, below the last place for headings: whoever asks then sees that there are too many.
+    let (rows, _) = read_rows(bytes, name, ROWS_ABOVE_MAX + ROWS_MAX + 1).map_err(|error| {
+        let Text { ja, en } = match &error {
+            minato_tabular::Error::Empty { .. } => Text::new("取り込む行がありません。", "there are no rows to import"),
+            minato_tabular::Error::Unsupported { file_name, found } => Text::new(
+                format!("「{file_name}」（{found}）は取り込めません。CSV か Excel（XLSX）の形式で保存し直してください。"),
+                format!("`{file_name}` ({found}) cannot be imported; save it as CSV or XLSX"),
+            ),
+            error => error.text(),
+        };
         Error::invalid(FieldError::new("/file", "unreadable", ja, en))
     })?;
-    let Some((headings, at)) = rows.iter().enumerate().take(10).find_map(|(at, row)| Some((columns(row)?, at))) else {
+    let Some((headings, at)) = rows.iter().enumerate().take(ROWS_ABOVE_MAX).find_map(|(at, row)| Some((columns(row)?, at))) else {
         return Err(Error::invalid(FieldError::new(
             "/file",
             "no_headings",
@@ -422,6 +519,12 @@ fn columns(row: &NumberedRow) -> Option<[Option<usize>; 5]> {
     (found[0].is_some() && found[1].is_some()).then_some(found)
 }
 
+/// Whether it is a year and `.1`.
+fn is_cut_month(text: &str) -> bool {
+    let year = text.trim().strip_suffix(".1").unwrap_or_default();
+    year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A whole number as people write it: `1,234`, `１２３４`, `1234 回`, `▲5`.
 fn read_total(text: &str) -> Option<i64> {
     let plain: String = text
@@ -435,9 +538,10 @@ fn read_total(text: &str) -> Option<i64> {
         })
         .collect();
     let plain = plain.trim_end_matches(['回', '件']).trim();
-    let grouped = plain.trim_start_matches('-').split(',').enumerate().all(|(index, part)| index == 0 || part.len() == 3);
+    let plain = plain.strip_suffix(".0").unwrap_or(plain);
+    let groups: Vec<&str> = plain.trim_start_matches('-').split(',').collect();
+    let grouped = (1..=3).contains(&groups[0].len()) && groups[1..].iter().all(|group| group.len() == 3);
     let plain = if grouped { plain.replace(',', "") } else { plain.to_owned() };
-    let plain = plain.strip_suffix(".0").unwrap_or(&plain);
     plain.parse().ok()
 }
 
@@ -459,7 +563,10 @@ fn shown(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
+/// The mistakes in the order of the rows they are in, as far as there is room.
 fn shortened(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let row = |error: &FieldError| error.field.split('/').nth(2).and_then(|number| number.parse::<usize>().ok());
+    errors.sort_by_key(row);
     let more = errors.len().saturating_sub(ERRORS_TOLD_MAX);
     if more > 0 {
         errors.truncate(ERRORS_TOLD_MAX);
@@ -492,6 +599,11 @@ mod tests {
             ("-5", Some(-5)),
             ("33000.0", Some(33000)),
             ("1,2", None),
+            ("12345,678", None),
+            (",123", None),
+            ("1,234,567", Some(1_234_567)),
+            ("1,234.0", Some(1_234)),
+            ("1 234", None),
             ("12.5", None),
             ("約100", None),
             ("", None),

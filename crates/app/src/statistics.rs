@@ -127,7 +127,7 @@ impl App {
         let (from, to) = self.period_of(request)?;
         let filter = self.sum_filter(viewer, request, from, to)?;
         let (sums, methods) =
-            self.store().read(|conn| Ok((statistics::series(conn, &filter, grain(request.period))?, download::methods(conn)?)))?;
+            self.store().read_at_once(|conn| Ok((statistics::series(conn, &filter, grain(request.period))?, download::methods(conn)?)))?;
         Ok(series(request.period, from, to, &sums, methods))
     }
 
@@ -218,7 +218,7 @@ impl App {
         if let Some(key) = &request.organization {
             filter.organization_id = Some(self.get::<Organization>(viewer, key)?.id);
         }
-        let sums = self.store().read(|conn| statistics::by_dataset(conn, &filter))?;
+        let sums = self.store().read_at_once(|conn| statistics::by_dataset(conn, &filter))?;
         let mut order: Vec<(Uuid, Sums)> = sums.into_iter().filter(|(_, sums)| sums.total > 0).collect();
         order.sort_unstable_by_key(|(id, sums)| (std::cmp::Reverse(sums.total), *id));
         let mut ranked = Vec::new();
@@ -244,7 +244,7 @@ impl App {
     /// Organizations with their counted downloads since a day, most first; those without any at the end.
     pub fn top_organizations(&self, since: NaiveDate) -> Result<Vec<Ranked<Arc<Organization>>>> {
         let filter = SumFilter { from: since, to: self.today(), ..SumFilter::default() };
-        let sums = self.store().read(|conn| statistics::by_organization(conn, &filter))?;
+        let sums = self.store().read_at_once(|conn| statistics::by_organization(conn, &filter))?;
         let directory = self.directory();
         let mut ranked: Vec<_> = directory
             .organizations()
@@ -267,19 +267,19 @@ impl App {
         let mut parts: HashMap<String, Sums> = HashMap::new();
         match dimension {
             Dimension::Organization => {
-                let found = self.store().read(|conn| statistics::by_organization(conn, &filter))?;
+                let found = self.store().read_at_once(|conn| statistics::by_organization(conn, &filter))?;
                 parts.extend(found.into_iter().map(|(id, sums)| (id.to_string(), sums)));
             }
-            Dimension::Format => parts = self.store().read(|conn| statistics::by_format(conn, from, to))?,
+            Dimension::Format => parts = self.store().read_at_once(|conn| statistics::by_format(conn, from, to))?,
             Dimension::Class | Dimension::Channel => {
-                for sum in self.store().read(|conn| statistics::series(conn, &filter, Grain::Year))? {
+                for sum in self.store().read_at_once(|conn| statistics::series(conn, &filter, Grain::Year))? {
                     let key = if dimension == Dimension::Class { sum.class.as_str() } else { sum.channel.as_str() };
                     *parts.entry(key.to_owned()).or_default() += sum.sums;
                 }
             }
             Dimension::Theme => {
                 let (found, themes) =
-                    self.store().read(|conn| Ok((statistics::by_dataset(conn, &filter)?, dataset::themes_of_all(conn)?)))?;
+                    self.store().read_at_once(|conn| Ok((statistics::by_dataset(conn, &filter)?, dataset::themes_of_all(conn)?)))?;
                 for (id, sums) in found {
                     let themes = themes.get(&id).map_or(&[][..], Vec::as_slice);
                     for theme in themes {
@@ -343,9 +343,18 @@ impl App {
         Ok(self.store().read(|conn| statistics::by_referrer(conn, from, to, limit))?)
     }
 
+    /// Requests for files that were not counted between two days, by rule ([`minato_counter::RULES`]); `double_click` for clicks that are one
+    /// with another.
+    pub fn excluded_requests(&self, from: NaiveDate, to: NaiveDate) -> Result<BTreeMap<String, i64>> {
+        if to < from {
+            return Err(ends_before_it_begins());
+        }
+        Ok(self.store().read(|conn| download::excluded(conn, "download", from, to))?)
+    }
+
     /// Counted downloads of each distribution of a dataset over all time, removed ones included.
     pub fn downloads_by_distribution(&self, dataset_id: Uuid) -> Result<BTreeMap<Uuid, i64>> {
-        let found = self.store().read(|conn| statistics::by_distribution(conn, dataset_id))?;
+        let found = self.store().read_at_once(|conn| statistics::by_distribution(conn, dataset_id))?;
         Ok(found.into_iter().map(|(id, sums)| (id, sums.total)).collect())
     }
 

@@ -69,7 +69,8 @@ pub struct ServerSettings {
     pub title_en: String,
     /// Threads that answer requests. Default: the number of processors.
     pub workers: Option<usize>,
-    /// Proxies whose `X-Forwarded-For` is believed. Default: none.
+    /// Proxies whose `X-Forwarded-For` is believed. Default: none. In the environment a comma-separated list.
+    #[serde(deserialize_with = "addresses")]
     pub trusted_proxies: Vec<IpAddr>,
 }
 
@@ -182,6 +183,12 @@ fn known(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     matches!(key.as_str(), "data" | "database_url")
         || ["server_", "harvest_", "storage_", "mail_"].iter().any(|table| key.starts_with(table))
+}
+
+fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
+    let list = list_or_text(deserializer)?;
+    let address = |text: &String| text.trim().parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is no address")));
+    list.iter().map(address).collect()
 }
 
 fn list_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

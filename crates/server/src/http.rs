@@ -352,17 +352,31 @@ pub fn changed<T: Serialize>(done: &Done<T>, revision: Option<i64>, location: Op
 
 /// Address of the client; that of `X-Forwarded-For` only when the peer is a trusted proxy.
 pub fn client_address(request: &HttpRequest, settings: &ServerSettings) -> IpAddr {
-    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-    if !settings.trusted_proxies.contains(&peer) {
+    // Where one socket listens for both kinds, addresses of IPv4 come as `::ffff:192.0.2.1`.
+    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip().to_canonical());
+    let is_trusted = |address: IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == address);
+    if !is_trusted(peer) {
         return peer;
     }
-    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // The last address that is not itself a trusted proxy.
-    forwarded
-        .rsplit(',')
-        .filter_map(|text| text.trim().parse().ok())
-        .find(|address| !settings.trusted_proxies.contains(address))
-        .unwrap_or(peer)
+    // A proxy may add a header of its own instead of lengthening the one it got.
+    let headers: Vec<&str> = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    let mut client = peer;
+    for text in headers.iter().rev().flat_map(|header| header.rsplit(',')) {
+        // What no proxy writes was sent by the client, and so was all before it.
+        let Some(address) = forwarded_address(text.trim()) else { break };
+        client = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    client
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`: some proxies write the port, too.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = plain.parse().or_else(|_| text.parse().map(|address: std::net::SocketAddr| address.ip()));
+    address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
 /// What a browser says a request is for: `Sec-Purpose` or one of its forerunners.
@@ -692,6 +706,36 @@ mod tests {
             if used && status.canonical_reason().is_some_and(|reason| !reason.is_empty()) && status.as_u16() != 425 {
                 assert_ne!(title(status), title(StatusCode::INTERNAL_SERVER_ERROR), "{status}");
             }
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let settings = ServerSettings { trusted_proxies: vec![address("192.0.2.1"), address("2001:db8::1")], ..ServerSettings::default() };
+        for (peer, headers, expected) in [
+            ("192.0.2.1", &["203.0.113.7"][..], "203.0.113.7"),
+            ("192.0.2.1", &["198.51.100.9, 203.0.113.7"], "203.0.113.7"),
+            ("192.0.2.1", &["198.51.100.9, 203.0.113.7, 192.0.2.1"], "203.0.113.7"),
+            ("192.0.2.1", &["198.51.100.9", "203.0.113.7"], "203.0.113.7"),
+            ("192.0.2.1", &["198.51.100.9, 203.0.113.7:51234"], "203.0.113.7"),
+            ("192.0.2.1", &["198.51.100.9, [2001:db8::7]:51234"], "2001:db8::7"),
+            ("192.0.2.1", &["198.51.100.9, ::ffff:203.0.113.7"], "203.0.113.7"),
+            // Whoever made the first up, the proxy wrote the last, and it says nothing.
+            ("192.0.2.1", &["198.51.100.9, unknown"], "192.0.2.1"),
+            ("192.0.2.1", &["evil, 203.0.113.7"], "203.0.113.7"),
+            ("192.0.2.1", &[""], "192.0.2.1"),
+            ("192.0.2.1", &[], "192.0.2.1"),
+            ("2001:db8::1", &["203.0.113.7"], "203.0.113.7"),
+            ("::ffff:192.0.2.1", &["203.0.113.7"], "203.0.113.7"),
+            // Whoever is no proxy of ours is the client, whatever it says.
+            ("198.51.100.9", &["203.0.113.7"], "198.51.100.9"),
+        ] {
+            let mut request = TestRequest::default().peer_addr((address(peer), 4711).into());
+            for header in headers {
+                request = request.append_header(("x-forwarded-for", *header));
+            }
+            assert_eq!(client_address(&request.to_http_request(), &settings), address(expected), "{peer} {headers:?}");
         }
     }
 

@@ -102,6 +102,12 @@ impl Store {
         f(&mut conn)
     }
 
+    /// Like [`Store::read`], but all that is read is of one moment: for what is put together from several queries.
+    pub fn read_at_once<T>(&self, f: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        let mut conn = self.readers.get()?;
+        dialect::read_transaction(&mut conn, f)
+    }
+
     /// Runs `f` in one transaction that excludes other writers of the catalog; an error takes everything back.
     pub fn write<T, E: From<Error>>(&self, f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>) -> std::result::Result<T, E> {
         let mut conn = self.writer.get().map_err(Error::from)?;
@@ -112,6 +118,17 @@ impl Store {
     pub fn count<T>(&self, f: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         let mut conn = self.writer.get()?;
         dialect::write_transaction(&mut conn, dialect::COUNT_LOCK, f)
+    }
+
+    /// Like [`Store::write`], but also excludes the counting of downloads, so that their sums stand still meanwhile.
+    pub fn write_beside_counts<T, E: From<Error>>(
+        &self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.write(|conn| {
+            dialect::lock(conn, dialect::COUNT_LOCK)?;
+            f(conn)
+        })
     }
 
     /// Like [`Store::write`], but on PostgreSQL excludes only other logs of searches.

@@ -56,6 +56,29 @@ pub(crate) fn write_transaction<T, E: From<Error>>(
     }
 }
 
+/// Runs `f` in a transaction that only reads and sees the database as it is at its first query.
+pub(crate) fn read_transaction<T>(conn: &mut AnyConnection, f: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+    match conn {
+        // A transaction of a database with a write-ahead log reads from one place in it.
+        AnyConnection::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN")?,
+        AnyConnection::Postgresql(conn) => {
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        }
+    }
+    let found = f(conn);
+    finish(conn, found.is_ok())?;
+    found
+}
+
+/// Takes one more lock within a write transaction on PostgreSQL; on SQLite such a transaction is alone anyway.
+pub(crate) fn lock(conn: &mut AnyConnection, lock: i64) -> Result<()> {
+    if let AnyConnection::Postgresql(conn) = conn {
+        // Raw: diesel has no notion of advisory locks. Held until the transaction ends.
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<diesel::sql_types::BigInt, _>(lock).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Runs `f` within a transaction so that an error takes back what `f` did and nothing else.
 pub fn savepoint<T, E: From<Error>>(
     conn: &mut AnyConnection,
@@ -121,12 +144,22 @@ pub(crate) fn ping(conn: &mut AnyConnection) -> Result<()> {
 pub(crate) fn migrate(conn: &mut AnyConnection) -> Result<Vec<String>> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migrate(error.to_string());
     let versions = match conn {
-        AnyConnection::Sqlite(conn) => HarnessWithOutput::new(conn, std::io::sink())
-            .run_pending_migrations(SQLITE_MIGRATIONS)
-            .map_err(failed)?
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        AnyConnection::Sqlite(conn) => {
+            if !conn.has_pending_migration(SQLITE_MIGRATIONS).map_err(failed)? {
+                return Ok(Vec::new());
+            }
+            // Somebody at a terminal may start beside a server that begins. Whoever is first holds the file; the other then finds nothing to do.
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
+            let ran = HarnessWithOutput::new(&mut *conn, std::io::sink())
+                .run_pending_migrations(SQLITE_MIGRATIONS)
+                .map(|versions| versions.iter().map(ToString::to_string).collect::<Vec<_>>())
+                .map_err(failed);
+            match ran {
+                Ok(_) => AnsiTransactionManager::commit_transaction(conn)?,
+                Err(_) => AnsiTransactionManager::rollback_transaction(conn)?,
+            }
+            ran?
+        }
         AnyConnection::Postgresql(conn) => {
             // Several servers may start at once.
             let sql = "SELECT pg_advisory_lock($1)";

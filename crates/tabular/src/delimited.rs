@@ -92,10 +92,14 @@ fn read(text: &str, delimiter: u8, quoting: bool, partial: bool, limits: Limits)
     records
 }
 
-/// All records with the lines they begin in, and how the text was written.
-pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encoding) {
+/// All records with the lines they begin in, and how the text was written. What an open quote would swallow is an error.
+#[allow(clippy::type_complexity, reason = "numbered rows, and how they were written")]
+pub(crate) fn read_delimited(bytes: &[u8], file: &FileName<'_>) -> Result<(Vec<(usize, Vec<String>)>, Encoding), Error> {
     let decoded = decode(bytes);
     let delimiter = find_delimiter(&decoded.text, b',');
+    if let Some(line) = unclosed_quote(&decoded.text, delimiter) {
+        return Err(Error::UnclosedQuote { file_name: file.name(), line });
+    }
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     let text = decoded.text.as_bytes();
@@ -109,7 +113,26 @@ pub(crate) fn read_delimited(bytes: &[u8]) -> (Vec<(usize, Vec<String>)>, Encodi
         counted = start;
         rows.push((line, record.iter().map(str::to_owned).collect()));
     }
-    (rows, decoded.encoding)
+    Ok((rows, decoded.encoding))
+}
+
+/// The line in which a quote begins that never ends. Only quotes at the beginning of a cell begin one.
+fn unclosed_quote(text: &str, delimiter: u8) -> Option<usize> {
+    let (mut line, mut opened, mut at_start) = (1, None, true);
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        line += usize::from(byte == b'\n');
+        match (byte, opened) {
+            (b'"', Some(_)) if bytes.peek() == Some(&b'"') => {
+                bytes.next();
+            }
+            (b'"', Some(_)) => opened = None,
+            (b'"', None) if at_start => opened = Some(line),
+            _ => {}
+        }
+        at_start = opened.is_none() && (byte == delimiter || matches!(byte, b'\n' | b'\r'));
+    }
+    opened
 }
 
 /// Gives every record with a value to `rows`, from the first to the last, as it stands.

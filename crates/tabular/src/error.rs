@@ -53,6 +53,14 @@ pub enum Error {
         /// Most bytes.
         limit: u64,
     },
+    /// A quote that is opened and never closed, and swallows all that follows.
+    #[error("line {line} of `{file_name}` has a quote that is never closed")]
+    UnclosedQuote {
+        /// The file.
+        file_name: String,
+        /// The line in which it is opened, 1 for the first.
+        line: usize,
+    },
     /// The reader failed.
     #[error("cannot read the file")]
     Io(#[from] std::io::Error),
@@ -101,6 +109,14 @@ impl Error {
                     format!("`{file_name}` is too large to be read as a table here (limit {megabytes} MB); download it instead"),
                 )
             }
+            Error::UnclosedQuote { file_name, line } => Text::new(
+                format!(
+                    "「{file_name}」の {line} 行目の引用符（\"）が閉じていません。引用符を組にしてください（文字としての引用符は \"\" と書きます）。"
+                ),
+                format!(
+                    "line {line} of `{file_name}` has a quote (\") that is never closed; quotes come in pairs, and one that is text is written twice"
+                ),
+            ),
             Error::Io(_) => Text::new(
                 "ファイルを読み込めませんでした。しばらくしてからもう一度お試しください。",
                 "the file could not be read; try again later",

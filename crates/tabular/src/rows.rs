@@ -28,7 +28,7 @@ pub fn read_rows(bytes: &[u8], name: &str, rows_max: usize) -> Result<(Vec<Numbe
     } else if bytes.starts_with(b"\xD0\xCF\x11\xE0") || bytes.starts_with(b"%PDF") {
         return Err(file.unsupported(if bytes.starts_with(b"%PDF") { "PDF" } else { "XLS" }));
     } else {
-        let (rows, encoding) = read_delimited(bytes);
+        let (rows, encoding) = read_delimited(bytes, &file)?;
         (rows, Some(encoding))
     };
     let rows = rows.into_iter().filter(|(_, cells)| cells.iter().any(|cell| !cell.trim().is_empty())).take(rows_max);
@@ -59,6 +59,24 @@ mod tests {
             let text = ["月,件数", "2026-09,1", "\"2026", "10\",2", "2026-11,3", ""].join(end);
             let (rows, _) = read_rows(text.as_bytes(), "a.csv", 100).unwrap();
             assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 2, 3, 5], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_swallows_nothing() {
+        for (text, expected) in [
+            ("a,b\n1,\"2\n3,4\n", Some(2)),
+            ("a,b\r\n\"1\r\n2\",\"x\r\n3,4\r\n", Some(3)),
+            ("a,b\n1,\"2\"\"\n", Some(2)),
+            ("a,b\n1,\"2\n3\"\n", None),
+            ("a,b\n\"\",\"x \"\"y\"\"\"\n", None),
+            ("a,b\n5\" disk,2\n", None),
+        ] {
+            let found = match read_rows(text.as_bytes(), "a.csv", 100) {
+                Err(Error::UnclosedQuote { line, .. }) => Some(line),
+                other => other.map(|_| None).unwrap(),
+            };
+            assert_eq!(found, expected, "{text:?}");
         }
     }
 

@@ -1,15 +1,14 @@
 //! Downloads: counted once, durable, and none that is no download. Traffic whose right answer is known.
 
 use std::net::IpAddr;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
-use minato_app::catalog::{Channel, ClientClass, DownloadPoint, PeriodKind, Viewer, new_id};
+use minato_app::catalog::{Channel, ClientClass, DownloadPoint, PeriodKind, Viewer};
 use minato_app::{App, AppSettings, Clock, Dimension, FileRequest, FoundDistribution, SeriesRequest};
 use serde_json::json;
 
-use crate::{draft, organization, system};
+use crate::{Postgresql, draft, organization, system};
 
 const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
@@ -44,7 +43,7 @@ struct World {
     servers: Vec<App>,
     files: Vec<FoundDistribution>,
     directory: tempfile::TempDir,
-    database: Option<String>,
+    _database: Option<Postgresql>,
 }
 
 impl Drop for World {
@@ -52,29 +51,20 @@ impl Drop for World {
         for server in &self.servers {
             server.stop();
         }
-        if let Some(name) = &self.database {
-            let server = std::env::var("MINATO_TEST_POSTGRESQL_URL").unwrap();
-            let _ = Command::new("psql").args([&server, "-qc", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]).status();
-        }
     }
 }
 
 /// On SQLite, with several servers that open the same file; on PostgreSQL when there is one, with several processes' worth of servers.
 fn worlds(start: &str, servers: usize) -> Vec<World> {
     let mut worlds = vec![world(start, servers, None)];
-    if let Ok(server) = std::env::var("MINATO_TEST_POSTGRESQL_URL") {
-        let name = format!("minato_app_{}", new_id().simple());
-        assert!(Command::new("psql").args([&server, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap().success());
-        let (base, _) = server.rsplit_once('/').unwrap();
-        worlds.push(world(start, servers, Some((format!("{base}/{name}"), name))));
-    }
+    worlds.extend(Postgresql::create().map(|database| world(start, servers, Some(database))));
     worlds
 }
 
-fn world(start: &str, servers: usize, database: Option<(String, String)>) -> World {
+fn world(start: &str, servers: usize, database: Option<Postgresql>) -> World {
     let directory = tempfile::tempdir().unwrap();
     let time = Time::at(start);
-    let (url, name) = database.unzip();
+    let url = database.as_ref().map(|database| database.url.clone());
     let open = |index| {
         let settings = AppSettings { index, clock: time.clock(), database_url: url.clone(), ..AppSettings::new(directory.path()) };
         App::open(settings).unwrap()
@@ -86,7 +76,7 @@ fn world(start: &str, servers: usize, database: Option<(String, String)>) -> Wor
     let dataset = servers[0].create_dataset(&system(), draft(body)).unwrap().value;
     let ids = dataset.content.distributions.iter().map(|distribution| distribution.id.to_string());
     let files = ids.map(|id| servers[0].distribution(&Viewer::public(), &id).unwrap()).collect();
-    World { time, servers, files, directory, database: name }
+    World { time, servers, files, directory, _database: database }
 }
 
 fn request(address: u8) -> FileRequest<'static> {
@@ -226,6 +216,44 @@ fn midnight_and_the_turn_of_the_fiscal_year_split_nothing_and_join_nothing() {
         world.time.set("2026-12-31T15:00:01Z");
         world.send(1, 0, &request(4));
         assert_eq!(world.totals(PeriodKind::Month, "2026-12-01", "2027-01-31"), [("2027-01".to_owned(), 1, 1, 1)]);
+    }
+}
+
+#[test]
+fn a_server_whose_clock_is_behind_counts_with_the_others_over_midnight() {
+    for world in worlds("2026-03-31T15:00:05Z", 2) {
+        // The first of all clicks is of the new day; the other server is in the old one still, and nobody counted there yet.
+        world.send(0, 0, &request(1));
+        world.time.set("2026-03-31T14:59:58Z");
+        world.send(1, 0, &request(2));
+        world.time.set("2026-03-31T15:00:10Z");
+        world.send(0, 0, &request(2));
+        assert_eq!(world.totals(PeriodKind::Day, "2026-03-31", "2026-04-01"), [("2026-04-01".to_owned(), 2, 2, 2)]);
+    }
+}
+
+#[test]
+fn a_clock_that_leapt_ahead_and_came_back_hides_nothing() {
+    for world in worlds("2026-11-20T03:00:00Z", 2) {
+        world.send(0, 0, &request(1));
+        world.time.set("2028-02-01T03:00:00Z");
+        world.servers[0].keep_house().unwrap();
+        world.time.set("2026-11-20T06:00:00Z");
+        world.send(1, 0, &request(1));
+        world.servers[1].keep_house().unwrap();
+        for period in [PeriodKind::Day, PeriodKind::Month, PeriodKind::FiscalYear] {
+            let totals = world.totals(period, "2026-11-20", "2026-11-20");
+            assert_eq!(totals.iter().map(|(_, total, files, datasets)| (*total, *files, *datasets)).collect::<Vec<_>>(), [(2, 2, 2)]);
+        }
+        assert_eq!(world.servers[0].download_indicator(None).unwrap().current_month, 2);
+        // A server that is over midnight already is none that leapt.
+        world.time.set("2026-11-23T15:00:01Z");
+        world.servers[0].keep_house().unwrap();
+        let through = |world: &World| world.servers[0].store().read(minato_app::store::statistics::through).unwrap().unwrap().to_string();
+        assert_eq!(through(&world), "2026-11-21");
+        world.time.set("2026-11-23T14:59:59Z");
+        world.servers[1].keep_house().unwrap();
+        assert_eq!(through(&world), "2026-11-21");
     }
 }
 

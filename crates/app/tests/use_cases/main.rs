@@ -13,9 +13,10 @@ mod synonym_list;
 mod take_over;
 mod visibility;
 
+use std::process::Command;
 use std::sync::Arc;
 
-use minato_app::catalog::{DatasetDraft, Organization, OrganizationDraft, from_value};
+use minato_app::catalog::{DatasetDraft, Organization, OrganizationDraft, from_value, new_id};
 use minato_app::{App, AppSettings, Context};
 
 /// An application in a directory that goes away with it.
@@ -34,6 +35,32 @@ pub(crate) fn fresh() -> Fresh {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let app = App::open(AppSettings::new(directory.path())).unwrap();
     Fresh { app, directory }
+}
+
+/// A database on PostgreSQL that goes away with this value.
+pub(crate) struct Postgresql {
+    pub(crate) url: String,
+    server: String,
+    name: String,
+}
+
+impl Postgresql {
+    /// `None` when no server is configured; a configured server that cannot be reached fails the test.
+    pub(crate) fn create() -> Option<Postgresql> {
+        let server = std::env::var("MINATO_TEST_POSTGRESQL_URL").ok()?;
+        let name = format!("minato_app_{}", new_id().simple());
+        assert!(Command::new("psql").args([&server, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap().success());
+        let (base, _) = server.rsplit_once('/').unwrap();
+        Some(Postgresql { url: format!("{base}/{name}"), server, name })
+    }
+}
+
+impl Drop for Postgresql {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // A database left behind is a nuisance, not a failure.
+        let _ = Command::new("psql").args([&self.server, "-qc", &drop]).status();
+    }
 }
 
 pub(crate) fn system() -> Context {

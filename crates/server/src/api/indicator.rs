@@ -4,8 +4,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use minato_app::catalog::{
-    DatasetScope, FieldError, Indicator, IndicatorYear, MethodPeriod, MonthFigures, Outlook, ReportSource, Restatement, fiscal_year,
-    parse_json,
+    DatasetScope, Document, FieldError, Indicator, IndicatorYear, MethodPeriod, MonthFigures, Outlook, ReportSource, Restatement,
+    fiscal_year, parse_json,
 };
 use minato_app::counter::{METHODS, PRINCIPLES, RULES};
 use minato_app::store::indicator::{Report, ReportChange};
@@ -110,14 +110,23 @@ struct RestateInput {
 /// Reports to import.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what the description of the interface says; `AnyReports` is read")]
 struct ReportsInput {
     /// The rows.
     rows: Vec<RowInput>,
 }
 
+/// The same as it comes: each row is judged on its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnyReports {
+    rows: Vec<Document>,
+}
+
 /// One report.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what the description of the interface says; `AnyReports` is read")]
 struct RowInput {
     /// The month: `2026-10`, `2026年10月` or `令和8年10月`.
     #[schema(example = "2026-10")]
@@ -519,19 +528,45 @@ async fn import_reports(state: Shared, request: HttpRequest, query: Query, paylo
 }
 
 fn json_rows(bytes: &[u8]) -> minato_app::Result<Vec<ReportRow>> {
-    let input: ReportsInput = parse_json(bytes).map_err(Error::invalid)?;
-    let row = |(index, row): (usize, RowInput)| ReportRow {
-        number: index + 1,
-        month: row.month,
-        source: row.source,
-        organization: row.organization.unwrap_or_default(),
-        total: match row.total {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        },
-        note: row.note,
-    };
-    Ok(input.rows.into_iter().enumerate().map(row).collect())
+    let input: AnyReports = parse_json(bytes).map_err(Error::invalid)?;
+    let (mut rows, mut errors) = (Vec::new(), Vec::new());
+    for (number, Document(item)) in (1..).zip(input.rows) {
+        let serde_json::Value::Object(fields) = item else {
+            errors.push(row_error(number, "", "invalid_type", "JSON オブジェクト { … } にしてください", "must be a JSON object"));
+            continue;
+        };
+        let mut row = ReportRow { number, ..ReportRow::default() };
+        for (name, value) in fields {
+            let place = match name.as_str() {
+                "month" => &mut row.month,
+                "source" => &mut row.source,
+                "organization" => &mut row.organization,
+                "total" => &mut row.total,
+                "note" => &mut row.note,
+                _ => {
+                    let known = "month, source, organization, total, note";
+                    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+                    let (ja, en) =
+                        (format!("項目「{name}」はありません。使えるもの: {known}"), format!("there is no field `{name}`; known: {known}"));
+                    errors.push(row_error(number, &name, "unknown_field", &ja, &en));
+                    continue;
+                }
+            };
+            // What is no text is judged as the text it looks like, so that the row is explained like any other.
+            *place = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Null => String::new(),
+                other => other.to_string(),
+            };
+        }
+        rows.push(row);
+    }
+    if errors.is_empty() { Ok(rows) } else { Err(Error::Invalid(errors)) }
+}
+
+fn row_error(number: usize, name: &str, code: &str, ja: &str, en: &str) -> FieldError {
+    let field = if name.is_empty() { format!("/rows/{number}") } else { format!("/rows/{number}/{name}") };
+    FieldError::new(field, code, format!("{number} 行目: {ja}。"), format!("row {number}: {en}"))
 }
 
 fn imported_view(row: ImportedRow) -> ImportedRowView {

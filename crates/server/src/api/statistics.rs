@@ -145,6 +145,26 @@ struct ReportedFile {
     total: i64,
 }
 
+/// Requests that are no downloads.
+#[derive(Debug, Serialize, ToSchema)]
+struct Excluded {
+    /// First day.
+    from: NaiveDate,
+    /// Last day.
+    to: NaiveDate,
+    /// Most requests first.
+    items: Vec<ExcludedRequests>,
+}
+
+/// Requests that one rule left out.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExcludedRequests {
+    /// The rule or principle of `/statistics/method`; `double_click` for clicks that are one with another.
+    rule: String,
+    /// Requests for files.
+    total: i64,
+}
+
 /// How large the catalog is.
 #[derive(Debug, Serialize, ToSchema)]
 struct SummaryView {
@@ -272,6 +292,18 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 query("limit", whole(1, 1000, Some(50)), "Most domains."),
             ])
             .answers::<Referrers>(&["200"], "The domains.")
+            .problems(&["422"]),
+        get("/statistics/downloads/excluded", "excluded_requests", excluded)
+            .says(
+                TAG,
+                "数えなかった要求",
+                "Requests for files that are no downloads, by the rule that left them out: other methods, parts, prefetches, monitors, robots, and double clicks. Answers that handed nothing over are in no number.",
+            )
+            .with([
+                query("from", day(), "First day; by default 365 days ago."),
+                query("to", day(), "Last day; by default today in Japan."),
+            ])
+            .answers::<Excluded>(&["200"], "The requests by rule.")
             .problems(&["422"]),
         get("/statistics/views", "view_series", view_series)
             .says(
@@ -455,6 +487,17 @@ async fn referrers(state: Shared, request: HttpRequest, query: Query) -> Result<
     read(&state, &request, None, move |app, _, _| {
         let items = app.referrers(from, to, limit)?.into_iter().map(|(domain, total)| Referrer { domain, total });
         loaded(&Referrers { from, to, items: items.collect() }, None)
+    })
+    .await
+}
+
+async fn excluded(state: Shared, request: HttpRequest, query: Query) -> Result<HttpResponse, Problem> {
+    let (from, to) = year_of(&state, &query)?;
+    read(&state, &request, None, move |app, _, _| {
+        let found = app.excluded_requests(from, to)?;
+        let mut items: Vec<_> = found.into_iter().map(|(rule, total)| ExcludedRequests { rule, total }).collect();
+        items.sort_by_key(|one| std::cmp::Reverse(one.total));
+        loaded(&Excluded { from, to, items }, None)
     })
     .await
 }

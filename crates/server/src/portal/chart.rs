@@ -1,7 +1,7 @@
 //! Bars over time: one picture and one table of the same figures.
 
-use chrono::Datelike;
-use minato_app::catalog::DownloadSeries;
+use chrono::{Datelike, NaiveDate};
+use minato_app::catalog::{DownloadSeries, MonthFigures, parse_month};
 
 use super::words::{Lang, number};
 
@@ -27,6 +27,8 @@ pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
     /// The target, when there is one.
     pub(super) target: Option<Line>,
+    /// Whether other sites report a part of the bars.
+    pub(super) any_reported: bool,
 }
 
 /// A period.
@@ -46,6 +48,8 @@ pub(super) struct Bar {
     pub(super) human: String,
     pub(super) machine: String,
     pub(super) ai_agent: String,
+    /// Of the total, reported by other sites.
+    pub(super) reported: String,
     /// Whether the period still runs.
     pub(super) open: bool,
 }
@@ -58,19 +62,54 @@ pub(super) struct Line {
     pub(super) label: String,
 }
 
+/// A month with its figures.
+struct Month {
+    start: NaiveDate,
+    human: i64,
+    machine: i64,
+    ai_agent: i64,
+    reported: i64,
+    total: i64,
+}
+
 impl Chart {
     /// The bars of a monthly series whose last month still runs.
     pub(super) fn of_months(lang: Lang, id: &'static str, series: &DownloadSeries, target: Option<i64>) -> Chart {
-        let highest = series.points.iter().map(|point| point.total).chain(target).max().unwrap_or(0);
+        let month = |point: &minato_app::catalog::DownloadPoint| Month {
+            start: point.start,
+            human: point.human,
+            machine: point.machine,
+            ai_agent: point.ai_agent,
+            reported: 0,
+            total: point.total,
+        };
+        Chart::new(lang, id, &series.points.iter().map(month).collect::<Vec<_>>(), target)
+    }
+
+    /// The bars of the figures that the target is for: counted here and reported, closed months as they were frozen. The last month still runs.
+    pub(super) fn of_figures(lang: Lang, id: &'static str, figures: &[MonthFigures], target: Option<i64>) -> Chart {
+        let month = |figures: &MonthFigures| Month {
+            start: parse_month(&figures.month).unwrap_or_default(),
+            human: figures.human,
+            machine: figures.machine,
+            ai_agent: figures.ai_agent,
+            reported: figures.total - figures.measured,
+            total: figures.total,
+        };
+        Chart::new(lang, id, &figures.iter().map(month).collect::<Vec<_>>(), target)
+    }
+
+    fn new(lang: Lang, id: &'static str, months: &[Month], target: Option<i64>) -> Chart {
+        let highest = months.iter().map(|month| month.total).chain(target).max().unwrap_or(0);
         let step = nice_step(highest);
         let top = (highest.max(1) + step - 1) / step * step;
         #[allow(clippy::cast_precision_loss)]
         let y_of = |value: i64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value as f64 / top as f64);
         #[allow(clippy::cast_precision_loss)]
-        let slot = (WIDTH - LEFT - RIGHT) / series.points.len().max(1) as f64;
-        let last = series.points.len().saturating_sub(1);
-        let mut bars = Vec::with_capacity(series.points.len());
-        for (index, point) in series.points.iter().enumerate() {
+        let slot = (WIDTH - LEFT - RIGHT) / months.len().max(1) as f64;
+        let last = months.len().saturating_sub(1);
+        let mut bars = Vec::with_capacity(months.len());
+        for (index, point) in months.iter().enumerate() {
             #[allow(clippy::cast_precision_loss)]
             let x = LEFT + slot * (index as f64 + 0.15);
             let y = y_of(point.total);
@@ -89,6 +128,7 @@ impl Chart {
                 human: number(point.human),
                 machine: number(point.machine),
                 ai_agent: number(point.ai_agent),
+                reported: number(point.reported),
                 open: index == last,
             });
         }
@@ -100,41 +140,46 @@ impl Chart {
         let target_line = target.map(line);
         Chart {
             title: lang.t("月別ダウンロード数", "Downloads by month").to_owned(),
-            summary: summary(lang, series, target),
+            summary: summary(lang, months, target),
             id,
             bars,
             lines,
             target: target_line,
+            any_reported: months.iter().any(|month| month.reported > 0),
         }
     }
 }
 
-fn summary(lang: Lang, series: &DownloadSeries, target: Option<i64>) -> String {
-    let complete = series.points.split_last().map_or(&[][..], |(_, complete)| complete);
+fn summary(lang: Lang, months: &[Month], target: Option<i64>) -> String {
+    let complete = months.split_last().map_or(&[][..], |(_, complete)| complete);
+    let total = number(months.iter().map(|month| month.total).sum());
+    let reported: i64 = months.iter().map(|month| month.reported).sum();
     let mut text = match complete.iter().max_by_key(|point| point.total).filter(|point| point.total > 0) {
         Some(best) => match lang {
-            Lang::Ja => format!(
-                "{}か月の合計は{}件、最も多い月は{}の{}件です。",
-                series.points.len(),
-                number(series.total),
-                lang.month(best.start),
-                number(best.total)
-            ),
+            Lang::Ja => {
+                format!("{}か月の合計は{}件、最も多い月は{}の{}件です。", months.len(), total, lang.month(best.start), number(best.total))
+            }
             Lang::En => {
                 format!(
                     "{} downloads in {} months; the highest is {} with {}.",
-                    number(series.total),
-                    series.points.len(),
+                    total,
+                    months.len(),
                     lang.month(best.start),
                     number(best.total)
                 )
             }
         },
         None => match lang {
-            Lang::Ja => format!("{}か月の合計は{}件です。", series.points.len(), number(series.total)),
-            Lang::En => format!("{} downloads in {} months.", number(series.total), series.points.len()),
+            Lang::Ja => format!("{}か月の合計は{total}件です。", months.len()),
+            Lang::En => format!("{total} downloads in {} months.", months.len()),
         },
     };
+    if reported > 0 {
+        text.push_str(&match lang {
+            Lang::Ja => format!("ほかのサイトから報告された{}件を含みます。", number(reported)),
+            Lang::En => format!(" They include {} reported by other sites.", number(reported)),
+        });
+    }
     if let Some(target) = target {
         text.push_str(&match lang {
             Lang::Ja => format!("目標は月{}件です。", number(target)),
@@ -198,6 +243,32 @@ pub(super) mod tests {
         assert_eq!(chart.lines.last().unwrap().label, "40,000");
         assert_eq!(chart.target.unwrap().label, "33,000");
         assert!(chart.summary.contains("最も多い月は2026年2月の10,000件"), "{}", chart.summary);
+    }
+
+    #[test]
+    fn bars_beside_a_target_hold_what_the_target_is_for() {
+        let figures = |month: &str, measured: i64, total: i64| MonthFigures {
+            month: month.to_owned(),
+            human: measured,
+            machine: 0,
+            ai_agent: 0,
+            measured,
+            unique_files: 0,
+            unique_datasets: 0,
+            reported: Vec::new(),
+            total,
+            legacy: Vec::new(),
+            robots: 0,
+            method_version: 2,
+            closed: None,
+        };
+        let chart = Chart::of_figures(Lang::Ja, "c", &[figures("2026-10", 27_000, 33_120), figures("2026-11", 5, 5)], Some(33_000));
+        assert_eq!(
+            (chart.bars[0].total.as_str(), chart.bars[0].human.as_str(), chart.bars[0].reported.as_str()),
+            ("33,120", "27,000", "6,120")
+        );
+        assert!(chart.any_reported && chart.summary.contains("報告された6,120件を含みます"), "{}", chart.summary);
+        assert!(!Chart::of_figures(Lang::En, "c", &[figures("2026-10", 5, 5)], None).any_reported);
     }
 
     #[test]

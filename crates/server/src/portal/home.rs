@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::Duration;
-use minato_app::catalog::{Dataset, DownloadIndicator, OrganizationKind, RecordState, Viewer, jst_day};
+use chrono::{Duration, Months};
+use minato_app::catalog::{Dataset, DownloadIndicator, MonthFigures, OrganizationKind, RecordState, Viewer, jst_day};
 use minato_app::searching::{SearchRequest, Sort, SortKey};
-use minato_app::{App, Directory, SeriesRequest};
+use minato_app::{App, Directory};
 use uuid::Uuid;
 
 use super::chart::Chart;
@@ -163,6 +163,12 @@ pub(super) async fn show_home(request: HttpRequest, state: Shared) -> HttpRespon
     page::serve(&request, &state, "html", KEEP_PAGE, build).await
 }
 
+/// The figures of twelve months, the running one last.
+pub(super) fn last_year(app: &App) -> minato_app::Result<Vec<MonthFigures>> {
+    let today = app.today();
+    app.month_figures(today.checked_sub_months(Months::new(11)).unwrap_or(today), today)
+}
+
 fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let lang = shell.lang;
     let viewer = Viewer::public();
@@ -174,7 +180,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let since = app.today() - Duration::days(30);
     let popular = app.top_datasets(&viewer, since, 6)?;
     let indicator = app.download_indicator(None)?;
-    let series = app.download_series(&viewer, &SeriesRequest::default())?;
+    let figures = last_year(app)?;
     let themes = directory.themes.values().filter(|theme| theme.state == RecordState::Active);
     let mut organizations: Vec<Counted> = directory
         .organizations()
@@ -198,7 +204,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
         datasets: number(counts.values().sum()),
         coverage: Coverage::new(&directory, &counts),
         indicator: IndicatorView::new(lang, &indicator),
-        chart: Chart::of_months(lang, "home-chart", &series, indicator.target_per_month),
+        chart: Chart::of_figures(lang, "home-chart", &figures, indicator.target_per_month),
         themes: themes
             .map(|theme| Counted {
                 link: Link {

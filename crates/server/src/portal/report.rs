@@ -1,6 +1,8 @@
 //! The yearly report: indicators against their targets in the layout of the prefecture's reports, the months they are made of, and all of it to
 //! take away as CSV and Excel workbooks.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{Datelike, Months, NaiveDate};
@@ -31,6 +33,8 @@ struct ReportPage {
     outlook: Vec<(String, String)>,
     months: Vec<MonthLine>,
     any_legacy: bool,
+    /// Whether reports of some months are missing.
+    any_awaited: bool,
     restatements: Vec<RestatementLine>,
 }
 
@@ -54,6 +58,8 @@ struct MonthLine {
     measured: String,
     unique: String,
     reported: String,
+    /// The sites that report it: name and number.
+    reports: Vec<(String, String)>,
     total: String,
     legacy: String,
     robots: String,
@@ -83,6 +89,7 @@ pub(super) async fn show_file(request: HttpRequest, state: Shared, path: web::Pa
             "report" => report_table(app, year)?,
             "months" => months_table(app, year)?,
             "datasets" => datasets_table(app, year)?,
+            "referrers" => referrers_table(app, year)?,
             _ => return Err(Error::not_found("page", format!("/stats/{name}.{extension}"))),
         };
         match extension.as_str() {
@@ -114,6 +121,9 @@ fn report_page(app: &App, shell: Shell, year: i32) -> minato_app::Result<Reply> 
     let to = from.checked_add_months(Months::new(MONTHS - 1)).unwrap_or(from).min(today);
     let figures = if to < from { Vec::new() } else { app.month_figures(from, to)? };
     let any_legacy = figures.iter().any(|month| !month.legacy.is_empty());
+    let names: HashMap<String, String> =
+        app.report_sources()?.into_iter().map(|source| (source.id, lang.t(&source.title, &source.title_en).to_owned())).collect();
+    let awaited = awaited(&figures, &today.format("%Y-%m").to_string());
     let restatements = app.restatements(20)?.into_iter().map(|one| RestatementLine {
         at: lang.day_of(one.at),
         month: parse_month(&one.month).map_or(one.month.clone(), |month| lang.month(month)),
@@ -132,9 +142,10 @@ fn report_page(app: &App, shell: Shell, year: i32) -> minato_app::Result<Reply> 
             .iter()
             .rev()
             .filter(|month| month.total > 0 || !month.legacy.is_empty())
-            .map(|month| month_line(lang, month))
+            .map(|month| month_line(lang, month, &names, awaited.get(&month.month).map_or(&[][..], Vec::as_slice)))
             .collect(),
         any_legacy,
+        any_awaited: !awaited.is_empty(),
         restatements: restatements.collect(),
         s: shell
             .below("/stats", "利用の統計", "Statistics")
@@ -173,6 +184,9 @@ fn outlook_lines(app: &App, lang: Lang, year: i32) -> minato_app::Result<Vec<(St
         }
     };
     line("これまでの月平均", "Mean a month so far", outlook.mean_so_far);
+    for (ja, en, value) in parts_of_mean(app, year)? {
+        line(ja, en, Some(value));
+    }
     line("最近3か月の平均", "Mean of the last three months", outlook.recent_mean);
     line("このまま続いたときの年度の月平均", "Mean of the year if it goes on so", outlook.forecast);
     line("目標に届くために残りの月に要る数", "Needed in each month left to reach the target", outlook.needed_per_month);
@@ -191,7 +205,52 @@ fn outlook_lines(app: &App, lang: Lang, year: i32) -> minato_app::Result<Vec<(St
     Ok(lines)
 }
 
-fn month_line(lang: Lang, month: &MonthFigures) -> MonthLine {
+/// The sites that have not reported, by month that is over: those that did for a month before it, and within the quarter before it. A site that
+/// has ended is not waited for.
+fn awaited(figures: &[MonthFigures], running: &str) -> BTreeMap<String, Vec<String>> {
+    let has = |month: &MonthFigures, source: &str| month.reported.iter().any(|figure| figure.source == source);
+    let mut awaited = BTreeMap::new();
+    for (index, month) in figures.iter().enumerate().filter(|(_, month)| month.month.as_str() < running) {
+        let quarter = &figures[index.saturating_sub(3)..index];
+        let later = &figures[index + 1..];
+        let earlier: BTreeSet<&String> = figures[..index].iter().flat_map(|month| &month.reported).map(|figure| &figure.source).collect();
+        let missing = earlier.into_iter().filter(|source| {
+            let goes_on = quarter.iter().chain(later).any(|month| has(month, source));
+            goes_on && !has(month, source)
+        });
+        let missing: Vec<String> = missing.cloned().collect();
+        if !missing.is_empty() {
+            awaited.insert(month.month.clone(), missing);
+        }
+    }
+    awaited
+}
+
+/// What the mean a month so far is made of; the parts add up to it.
+#[allow(clippy::cast_precision_loss)]
+fn parts_of_mean(app: &App, year: i32) -> minato_app::Result<Vec<(&'static str, &'static str, f64)>> {
+    let start = year_start(year);
+    let end = start.checked_add_months(Months::new(11)).unwrap_or(start).min(app.today());
+    let running = app.today().format("%Y-%m").to_string();
+    let mut months = if end < start { Vec::new() } else { app.month_figures(start, end)? };
+    months.retain(|month| month.month < running);
+    let first = months.iter().position(|month| month.total > 0).unwrap_or(months.len());
+    let months = &months[first..];
+    if months.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mean = |of: fn(&MonthFigures) -> i64| months.iter().map(of).sum::<i64>() as f64 / months.len() as f64;
+    Ok(vec![
+        ("うち、ここで計測した人の利用", "of it: people, measured here", mean(|month| month.human)),
+        ("うち、ここで計測したプログラムの利用", "of it: programs, measured here", mean(|month| month.machine)),
+        ("うち、ここで計測した AI エージェントの利用", "of it: AI agents, measured here", mean(|month| month.ai_agent)),
+        ("うち、ほかのサイトの報告", "of it: reported by other sites", mean(reported)),
+    ])
+}
+
+fn month_line(lang: Lang, month: &MonthFigures, names: &HashMap<String, String>, awaited: &[String]) -> MonthLine {
+    let name = |id: &String| names.get(id).unwrap_or(id).clone();
+    let missing = awaited.iter().map(name).collect::<Vec<_>>().join(lang.t("、", ", "));
     let legacy: i64 = month.legacy.iter().map(|figure| figure.total).sum();
     MonthLine {
         month: parse_month(&month.month).map_or(month.month.clone(), |month| lang.month(month)),
@@ -201,6 +260,7 @@ fn month_line(lang: Lang, month: &MonthFigures) -> MonthLine {
         measured: number(month.measured),
         unique: number(month.unique_files),
         reported: number(reported(month)),
+        reports: month.reported.iter().map(|figure| (name(&figure.source), number(figure.total))).collect(),
         total: number(month.total),
         legacy: if month.legacy.is_empty() { String::new() } else { number(legacy) },
         robots: number(month.robots),
@@ -208,6 +268,10 @@ fn month_line(lang: Lang, month: &MonthFigures) -> MonthLine {
         state: match month.closed {
             Some(at) => format!("{} {}", lang.t("確定", "closed"), lang.day_of(at)),
             None => lang.t("速報", "open").to_owned(),
+        } + &match (missing.is_empty(), lang) {
+            (true, _) => String::new(),
+            (false, Lang::Ja) => format!("（{missing} は未報告）"),
+            (false, Lang::En) => format!(" ({missing} not reported yet)"),
         },
     }
 }
@@ -422,6 +486,24 @@ fn months_table(app: &App, year: i32) -> minato_app::Result<Table> {
     })
 }
 
+/// The domains that led to downloads, month by month, April first.
+fn referrers_table(app: &App, year: i32) -> minato_app::Result<Table> {
+    let label = fiscal_year_label(year);
+    let mut rows = Vec::new();
+    let months = (0..12).filter_map(|index| year_start(year).checked_add_months(Months::new(index)));
+    for month in months.take_while(|month| *month <= app.today()) {
+        for (domain, total) in app.referrers(month, month, 1_000)? {
+            rows.push(vec![Cell::text(month.format("%Y-%m").to_string()), Cell::text(domain), Cell::whole(total)]);
+        }
+    }
+    Ok(Table {
+        title: format!("どのサイトから来たか（{label}、{}時点）", era_day(app.today())),
+        headings: vec![["月", "サイト（ドメイン名）", "ダウンロード数"].map(str::to_owned).to_vec()],
+        merged: Vec::new(),
+        rows,
+    })
+}
+
 /// The datasets of a fiscal year by downloads.
 fn datasets_table(app: &App, year: i32) -> minato_app::Result<Table> {
     let label = fiscal_year_label(year);
@@ -466,6 +548,33 @@ mod tests {
         ] {
             assert_eq!(era_day(day.parse().unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn sites_that_have_not_reported_are_named_and_those_that_ended_are_not() {
+        let month = |month: u32, sources: &[&str]| MonthFigures {
+            month: format!("2026-{month:02}"),
+            human: 0,
+            machine: 0,
+            ai_agent: 0,
+            measured: 0,
+            unique_files: 0,
+            unique_datasets: 0,
+            reported: sources.iter().map(|source| minato_app::catalog::ReportedFigure { source: (*source).to_owned(), total: 1 }).collect(),
+            total: 0,
+            legacy: Vec::new(),
+            robots: 0,
+            method_version: 2,
+            closed: None,
+        };
+        // One began in May and skipped July, one ended in April; the month that runs is never late.
+        let figures: Vec<_> = [(4, &["old"][..]), (5, &["dobox"]), (6, &["dobox"]), (7, &[]), (8, &["dobox"]), (9, &[]), (10, &[])]
+            .iter()
+            .map(|(number, sources)| month(*number, sources))
+            .collect();
+        let found: Vec<_> = awaited(&figures, "2026-10").into_iter().map(|(month, sources)| (month, sources.join(" "))).collect();
+        let expected = [("2026-05", "old"), ("2026-06", "old"), ("2026-07", "dobox old"), ("2026-09", "dobox")];
+        assert_eq!(found, expected.map(|(month, sources)| (month.to_owned(), sources.to_owned())));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use minato_app::catalog::{Viewer, fiscal_year};
 use minato_app::{App, Dimension, SeriesRequest};
 
 use super::chart::Chart;
-use super::home::{Counted, IndicatorView, organization_link};
+use super::home::{Counted, IndicatorView, last_year, organization_link};
 use super::page::{self, KEEP_PAGE, Reply, Shell};
 use super::words::{Lang, Link, Said, number};
 use crate::http::Shared;
@@ -65,6 +65,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     let since = today - Duration::days(365);
     let indicator = app.download_indicator(None)?;
     let series = app.download_series(&viewer, &SeriesRequest::default())?;
+    let figures = last_year(app)?;
     let current = fiscal_year(today);
     let mut years = Vec::new();
     for year in (current - YEARS + 1..=current).rev() {
@@ -92,7 +93,7 @@ fn build(app: &App, shell: Shell) -> minato_app::Result<Reply> {
     ];
     Reply::page(&StatisticsPage {
         indicator: IndicatorView::new(lang, &indicator),
-        chart: Chart::of_months(lang, "stats-chart", &series, indicator.target_per_month),
+        chart: Chart::of_figures(lang, "stats-chart", &figures, indicator.target_per_month),
         years,
         top: top
             .iter()

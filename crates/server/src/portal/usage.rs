@@ -40,8 +40,9 @@ struct Reported {
 #[template(path = "stats_method.html")]
 struct MethodPage {
     s: Shell,
-    rules: Vec<(String, &'static str)>,
-    principles: Vec<(String, &'static str)>,
+    /// Text, clause, and how many requests of the last twelve months it left out.
+    rules: Vec<(String, &'static str, String)>,
+    principles: Vec<(String, &'static str, String)>,
     versions: Vec<(i64, String, String)>,
     fingerprint: String,
 }
@@ -50,10 +51,13 @@ pub(super) async fn show_method(request: HttpRequest, state: Shared) -> HttpResp
     page::serve(&request, &state, "html", KEEP_PAGE, |app, shell| {
         let lang = shell.lang;
         let used = app.methods_used()?;
+        let today = app.today();
+        let excluded = app.excluded_requests(today.checked_sub_days(chrono::Days::new(364)).unwrap_or(today), today)?;
+        let left_out = |id: &str| excluded.get(id).map(|count| number(*count)).unwrap_or_default();
         let since = |version| used.iter().find(|one| one.version == version).map(|one| lang.day(one.first_day)).unwrap_or_default();
         Reply::page(&MethodPage {
-            rules: RULES.iter().map(|rule| (lang.t(rule.ja, rule.en).to_owned(), rule.clause)).collect(),
-            principles: PRINCIPLES.iter().map(|rule| (lang.t(rule.ja, rule.en).to_owned(), rule.clause)).collect(),
+            rules: RULES.iter().map(|rule| (lang.t(rule.ja, rule.en).to_owned(), rule.clause, left_out(rule.reason.as_str()))).collect(),
+            principles: PRINCIPLES.iter().map(|rule| (lang.t(rule.ja, rule.en).to_owned(), rule.clause, left_out(rule.id))).collect(),
             versions: METHODS.iter().rev().map(|one| (one.version, lang.t(one.ja, one.en).to_owned(), since(one.version))).collect(),
             fingerprint: fingerprint(),
             s: shell
@@ -118,15 +122,26 @@ fn dataset_page(app: &App, shell: Shell, key: &str) -> minato_app::Result<Reply>
     let said = Said::new(lang, &content.title, content.title_en.as_deref());
     let wanted = SeriesRequest { dataset: Some(slug.clone()), ..SeriesRequest::default() };
     let counts = app.downloads_by_distribution(found.dataset.id)?;
-    let parts = content.distributions.iter().take(PARTS_MAX).map(|distribution| {
-        let said = Said::new(lang, &distribution.title, distribution.title_en.as_deref());
-        (Link { href: format!("/datasets/{slug}"), said }, number(counts.get(&distribution.id).copied().unwrap_or(0)))
-    });
-    let mut parts: Vec<(Link, String)> = parts.collect();
-    // Archives of all files are counted under the dataset itself.
-    if let Some(archives) = counts.get(&found.dataset.id) {
-        let title = app.part_title(Dimension::Channel, Channel::Zip.as_str());
-        parts.push((Link { href: format!("/datasets/{slug}"), said: Said::new(lang, &title.ja, Some(&title.en)) }, number(*archives)));
+    let part = |said, count| (Link { href: format!("/datasets/{slug}"), said }, number(count));
+    let mut parts: Vec<_> = content
+        .distributions
+        .iter()
+        .take(PARTS_MAX)
+        .map(|distribution| {
+            let said = Said::new(lang, &distribution.title, distribution.title_en.as_deref());
+            part(said, counts.get(&distribution.id).copied().unwrap_or(0))
+        })
+        .collect();
+    // What belongs to the figure of the dataset and to no file of today.
+    let words = |ja: &str, en: &str| Said { text: lang.t(ja, en).to_owned(), foreign: false };
+    let gone = counts.iter().filter(|(id, _)| **id != found.dataset.id && content.distributions.iter().all(|now| now.id != **id));
+    for (said, count) in [
+        (words("まとめて（ZIP）", "All files (ZIP)"), counts.get(&found.dataset.id).copied().unwrap_or(0)),
+        (words("公開を終えたファイル", "Files that are no longer here"), gone.map(|(_, count)| count).sum()),
+    ] {
+        if count > 0 {
+            parts.push(part(said, count));
+        }
     }
     let shell = shell.below("/datasets", "データセット", "Datasets").under(&format!("/datasets/{slug}"), said.clone());
     usage(

@@ -124,3 +124,19 @@ async fn links_are_looked_at_from_a_terminal() {
     refuses(&h, &["harvest", "links", "check", "nowhere"], "harvest list");
     refuses(&h, &["harvest", "links", "list", "nowhere"], "organization `nowhere`");
 }
+
+#[test]
+fn proxies_are_a_list_in_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let migrate = |proxies: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_minato"));
+        command.args(["--data", directory.path().to_str().unwrap(), "migrate"]).env("MINATO_SERVER_TRUSTED_PROXIES", proxies);
+        command.output().unwrap()
+    };
+    for proxies in ["127.0.0.1", "10.0.0.2, 2001:db8::1", "[\"10.0.0.2\"]", ""] {
+        let output = migrate(proxies);
+        assert!(output.status.success(), "{proxies}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let refused = migrate("10.0.0.2,proxy.example.jp");
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("`proxy.example.jp` is no address"));
+}

@@ -19,6 +19,7 @@ mod search;
 mod search_log;
 mod site;
 mod staff;
+mod staff_figures;
 mod staff_harvest;
 mod statistics;
 mod summary_mail;

@@ -120,12 +120,13 @@ async fn reports_are_imported_whole_or_explained_row_by_row() {
     assert_eq!(site.get(path).await.expect(200)["total"], 2);
     // Whole sites are not a publisher's, their own organization is.
     site.ask("POST", path).token(&site.publisher).json(&good).send().await.expect(422);
-    let own = json!({"rows": [{"month": "2026-10", "source": "dobox", "organization": "府中町", "total": 5}]});
+    let own = json!({"rows": [{"month": "2026-08", "source": "dobox", "organization": "府中町", "total": 5}]});
     site.ask("POST", path).token(&site.publisher).json(&own).send().await.expect(200);
     site.ask("POST", path).json(&own).send().await.refuses(401, "");
     for (content_type, body) in [
         ("application/json", "{\"rows\": 5}"),
         ("application/json", "{\"rows\": [{\"month\": 5}]}"),
+        ("application/json", "{\"rows\": [5]}"),
         ("application/json", "[]"),
         ("text/csv", ""),
         ("text/csv", "a,b\n1,2\n"),
@@ -134,6 +135,18 @@ async fn reports_are_imported_whole_or_explained_row_by_row() {
         let answer = site.ask("POST", path).token(&site.admin).body(content_type, body).send().await;
         assert!((400..500).contains(&answer.status.as_u16()), "{content_type} {body}: {}", answer.status);
     }
+    // Every row of a list is judged, and numbered as people count.
+    let odd = json!({"rows": [
+        {"month": 5, "source": "dobox", "total": 5}, {"month": "2026-10", "source": "dobox", "total": true},
+        {"month": "2026-10", "source": "dobox", "total": null}, {"month": "2026-06", "source": "dobox", "total": 7, "organization": 343_021},
+    ]});
+    let answer = site.ask("POST", path).token(&site.admin).json(&odd).send().await.expect(422);
+    let fields: Vec<&str> = answer["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["/rows/1/month", "/rows/2/total", "/rows/3/total"]);
+    let unknown = json!({"rows": [{"month": "2026-10", "total": 5, "downloads": 5}, "x"]});
+    let answer = site.ask("POST", path).token(&site.admin).json(&unknown).send().await;
+    answer.refuses(422, "/rows/1/downloads");
+    answer.refuses(422, "/rows/2");
     site.ask("POST", path).token(&site.admin).body("text/html", "<p>").send().await.refuses(415, "");
     site.get("/api/v1/statistics/reports/log").await.refuses(401, "");
     let log = site.ask("GET", "/api/v1/statistics/reports/log").token(&site.editor).send().await.expect(200);
@@ -217,6 +230,15 @@ async fn breakdowns_say_what_is_used_how_and_from_where() {
     }
     site.get("/api/v1/statistics/downloads/breakdown?by=nothing").await.refuses(400, "/by");
     site.get("/api/v1/statistics/downloads/breakdown?from=2026-02-01&to=2026-01-01").await.expect(422);
+    let app = site.state.app.clone();
+    actix_web::web::block(move || app.flush_view_log()).await.unwrap();
+    let excluded = site.get("/api/v1/statistics/downloads/excluded").await.expect(200);
+    let mut rules: Vec<_> =
+        excluded["items"].as_array().unwrap().iter().map(|one| (one["rule"].as_str().unwrap(), &one["total"])).collect();
+    rules.sort_unstable_by_key(|(rule, _)| *rule);
+    assert_eq!(rules, [("part", &json!(1)), ("robot", &json!(1))]);
+    assert!(site.get("/stats/method").await.text.contains("最近12か月に除いた要求: <strong>1</strong>"));
+    site.get("/api/v1/statistics/downloads/excluded?from=2026-02-01&to=2026-01-01").await.expect(422);
     let referrers = site.get("/api/v1/statistics/downloads/referrers").await.expect(200);
     assert_eq!(referrers["items"], json!([{"domain": "example.org", "total": 1}]));
     assert_eq!(site.get("/api/v1/statistics/downloads?class=machine").await.expect(200)["total"], 1);
@@ -239,8 +261,13 @@ async fn reports_can_be_read_and_taken_away_in_both_languages() {
     let report = json!({"rows": [{"month": "2026-10", "source": "dobox", "total": 6120}, {"month": "2026-10", "source": "former-portal", "total": 27000}]});
     site.ask("POST", "/api/v1/statistics/reports").token(&site.admin).json(&report).send().await.expect(200);
     for (path, words) in [
-        ("/stats", &["成果指標の報告", "数え方とプライバシー"][..]),
-        ("/stats/report", &["成果指標・目標", "達成度", "令和8年度", "27,000", "6,120", "従来の数え方"]),
+        ("/stats", &["成果指標の報告", "数え方とプライバシー", "報告された6,120件を含みます"][..]),
+        ("/", &["報告された6,120件を含みます"]),
+        (
+            "/stats/report",
+            &["成果指標・目標", "達成度", "令和8年度", "27,000", "6,120", "従来の数え方", "DoboX 6,120", "うち、ここで計測した人の利用"],
+        ),
+        ("/stats/referrers.csv", &["月,サイト（ドメイン名）,ダウンロード数"]),
         ("/stats/report?lang=en", &["Indicators and targets", "Outlook"]),
         ("/stats/report?fiscal_year=2020", &["令和2年度"]),
         ("/stats/report?fiscal_year=nonsense", &["令和8年度"]),
@@ -263,7 +290,7 @@ async fn reports_can_be_read_and_taken_away_in_both_languages() {
             assert!(text.contains(word), "{word} is not in {path}: {text}");
         }
     }
-    for path in ["/stats/report.xlsx", "/stats/months.xlsx", "/stats/datasets.xlsx"] {
+    for path in ["/stats/report.xlsx", "/stats/months.xlsx", "/stats/datasets.xlsx", "/stats/referrers.xlsx"] {
         assert!(site.get(path).await.text.starts_with("PK"), "{path}");
     }
     for path in ["/stats/report.pdf", "/stats/nothing.csv", "/datasets/none/stats", "/organizations/none/stats", "/datasets/none/stats.csv"]

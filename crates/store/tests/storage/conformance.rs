@@ -8,8 +8,8 @@ use minato_store::indicator::{Report, ReportChange};
 use minato_store::search_log::{NewClicks, NewSearches, SearchKind};
 use minato_store::statistics::{Grain, SumFilter};
 use minato_store::{
-    Error, ListFilter, Store, api_token, dataset, distribution, download, harvest, history, idempotency, indicator, job, keyword,
-    link_check, membership, organization, previous_portal, search_log, setting, statistics, synonym_list,
+    Error, ListFilter, Store, StoreSettings, api_token, dataset, distribution, download, harvest, history, idempotency, indicator, job,
+    keyword, link_check, membership, organization, previous_portal, search_log, setting, statistics, synonym_list,
 };
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ macro_rules! suite {
 
 suite!(
     migrations_go_up_down_and_up,
+    whoever_starts_beside_others_finds_the_schema_up_to_date,
     organizations_are_saved_listed_and_kept_unique,
     a_dataset_comes_back_as_it_was_saved,
     a_stale_save_is_refused_and_leaves_nothing,
@@ -47,6 +48,7 @@ suite!(
     double_clicks_over_midnight_move_to_the_new_day,
     clicks_in_any_order_and_batches_count_the_same,
     settled_days_are_added_up_without_changing_any_answer,
+    sums_are_of_one_moment_while_days_are_added_up,
     looks_at_pages_are_no_downloads,
     made_up_referrers_do_not_fill_the_table,
     targets_and_reports_are_kept,
@@ -97,6 +99,17 @@ fn migrations_go_up_down_and_up(database: &Database) {
     assert!(store.read(organization::all).is_err());
     assert_eq!(store.migrate().unwrap().len(), reverted);
     assert_eq!(store.read(organization::all).unwrap(), vec![]);
+}
+
+fn whoever_starts_beside_others_finds_the_schema_up_to_date(database: &Database) {
+    let all = database.store.revert_migrations().unwrap().len();
+    let ran: usize = std::thread::scope(|scope| {
+        let start = || Store::open(&database.url, &StoreSettings::default()).unwrap().migrate().unwrap().len();
+        let starting: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+        starting.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(ran, all);
+    assert!(!database.store.has_pending_migrations().unwrap());
 }
 
 fn organizations_are_saved_listed_and_kept_unique(database: &Database) {
@@ -516,6 +529,36 @@ fn settled_days_are_added_up_without_changing_any_answer(database: &Database) {
     }
     store.count(statistics::forget_rollup).unwrap();
     assert_eq!(answers(), expected);
+}
+
+fn sums_are_of_one_moment_while_days_are_added_up(database: &Database) {
+    let store = &database.store;
+    let start = Utc.with_ymd_and_hms(2026, 3, 29, 1, 0, 0).unwrap();
+    let (file, dataset_id) = (new_id(), new_id());
+    let clicks: Vec<Download> =
+        (0..40_i64).map(|number| click(start + Duration::hours(number * 24), &number.to_string(), file, dataset_id)).collect();
+    count(store, &clicks);
+    std::thread::scope(|scope| {
+        let settling = scope.spawn(|| {
+            for round in 0..60 {
+                let through = (start + Duration::days(round % 39)).date_naive();
+                store
+                    .count(|conn| {
+                        statistics::forget_rollup(conn)?;
+                        statistics::roll_up(conn, through)
+                    })
+                    .unwrap();
+            }
+        });
+        let mut asked = 0;
+        while !settling.is_finished() || asked == 0 {
+            asked += 1;
+            for grain in [Grain::Day, Grain::Month, Grain::Year] {
+                let sums = store.read_at_once(|conn| statistics::series(conn, &all(), grain)).unwrap();
+                assert_eq!(sums.iter().map(|sum| sum.sums.total).sum::<i64>(), 40, "{grain:?}");
+            }
+        }
+    });
 }
 
 fn looks_at_pages_are_no_downloads(database: &Database) {

@@ -20,9 +20,9 @@ const FORM_BYTES_MAX: usize = 2_000_000;
 #[template(path = "staff_figures.html")]
 struct FiguresPage {
     s: Shell,
-    /// What is in the form.
-    text: String,
-    sources: Vec<(String, String)>,
+    filled: Filled,
+    /// The sources: id, title, whether it is chosen.
+    sources: Vec<(String, String, bool)>,
     done: Option<String>,
     errors: Vec<String>,
     /// The months that may be closed or restated: value, name, total, whether it is closed.
@@ -34,6 +34,15 @@ struct FiguresPage {
     admin: bool,
     /// Whether the viewer may save at all.
     editable: bool,
+}
+
+/// What somebody wrote into the form of reports, so that only the mistakes need be written again.
+#[derive(Debug, Default)]
+struct Filled {
+    text: String,
+    source: String,
+    reason: String,
+    replace: bool,
 }
 
 struct LogRow {
@@ -50,7 +59,7 @@ pub(super) async fn show_figures(request: HttpRequest, state: Shared) -> HttpRes
     let done = done.map(|(_, value)| value.into_owned());
     serve(&request, &state, false, move |app, shell, viewer| {
         let done = done.filter(|done| done == "saved").map(|_| shell.t("保存しました。", "Saved.").to_owned());
-        page(app, shell, &viewer, StatusCode::OK, String::new(), done, Vec::new())
+        page(app, shell, &viewer, StatusCode::OK, Filled::default(), done, Vec::new())
     })
     .await
 }
@@ -62,35 +71,42 @@ pub(super) async fn save_figures(request: HttpRequest, state: Shared, payload: w
     };
     serve(&request, &state, true, move |app, shell, viewer| {
         let mut context = Context::new(viewer.clone());
-        let (text, month, reason) = (form.text("text").to_owned(), form.text("month").to_owned(), form.text("reason").trim().to_owned());
+        let (month, reason) = (form.text("month").trim().to_owned(), form.text("reason").trim().to_owned());
+        let mut filled = Filled::default();
         let result = match form.text("action") {
             "try" | "import" => {
                 context.dry_run = form.text("action") == "try";
-                import(app, &context, &text, form.text("source"), form.text("replace") == "yes", &reason)
+                filled = Filled {
+                    text: form.text("text").to_owned(),
+                    source: form.text("source").to_owned(),
+                    reason,
+                    replace: form.text("replace") == "yes",
+                };
+                import(app, &context, &filled)
             }
             "close" => app.close_month(&context, &month).map(|_| ()),
             "restate" => app.restate_month(&context, &month, &reason).map(|_| ()),
-            "enter" => match form.text("value").trim().parse() {
+            "enter" => match plain_number(form.text("value")).parse() {
                 Ok(value) => app.enter_value(&context, form.text("indicator"), &month, value, form.text("note")),
                 Err(_) => app.enter_value(&context, form.text("indicator"), &month, f64::NAN, ""),
             },
-            _ => Ok(()),
+            _ => return Ok(Reply::See(PATH.to_owned())),
         };
         match result {
             Ok(()) if context.dry_run => {
                 let done = shell
                     .t("このまま取り込めます。まだ保存していません。", "These can be imported as they are; nothing was saved yet.")
                     .to_owned();
-                page(app, shell, &viewer, StatusCode::OK, text, Some(done), Vec::new())
+                page(app, shell, &viewer, StatusCode::OK, filled, Some(done), Vec::new())
             }
             Ok(()) => Ok(Reply::See(format!("{PATH}?done=saved"))),
             Err(Error::Invalid(errors)) => {
                 let errors = errors.iter().map(|error| shell.lang.sentence(&error.message)).collect();
-                page(app, shell, &viewer, StatusCode::UNPROCESSABLE_ENTITY, text, None, errors)
+                page(app, shell, &viewer, StatusCode::UNPROCESSABLE_ENTITY, filled, None, errors)
             }
             Err(Error::Conflict(error)) => {
                 let errors = vec![shell.lang.sentence(&error.message)];
-                page(app, shell, &viewer, StatusCode::CONFLICT, text, None, errors)
+                page(app, shell, &viewer, StatusCode::CONFLICT, filled, None, errors)
             }
             Err(error) => Err(error),
         }
@@ -98,10 +114,24 @@ pub(super) async fn save_figures(request: HttpRequest, state: Shared, payload: w
     .await
 }
 
-fn import(app: &App, context: &Context, text: &str, source: &str, replace: bool, reason: &str) -> minato_app::Result<()> {
-    let rows = read_report_file(text.as_bytes(), "form.csv")?;
+/// A number as people type it, with full-width digits and commas at the thousands, for a parser that knows neither.
+fn plain_number(text: &str) -> String {
+    let plain = |c: char| match c {
+        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
+        '．' => '.',
+        '，' => ',',
+        c => c,
+    };
+    let text: String = text.trim().chars().map(plain).collect();
+    let whole = text.split('.').next().unwrap_or_default();
+    let grouped = whole.split(',').skip(1).all(|group| group.len() == 3);
+    if grouped { text.replace(',', "") } else { text }
+}
+
+fn import(app: &App, context: &Context, filled: &Filled) -> minato_app::Result<()> {
+    let rows = read_report_file(filled.text.as_bytes(), "form.csv")?;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let import = ReportImport { rows, source: some(source), replace, reason: some(reason), way: "form" };
+    let import = ReportImport { rows, source: some(&filled.source), replace: filled.replace, reason: some(&filled.reason), way: "form" };
     app.import_reports(context, &import).map(|_| ())
 }
 
@@ -110,7 +140,7 @@ fn page(
     shell: Shell,
     viewer: &Viewer,
     status: StatusCode,
-    text: String,
+    filled: Filled,
     done: Option<String>,
     errors: Vec<String>,
 ) -> minato_app::Result<Reply> {
@@ -139,9 +169,13 @@ fn page(
         }
     });
     let entered = app.indicators()?.into_iter().filter(|indicator| indicator.rule == IndicatorRule::Entered);
+    let source = |source: minato_app::catalog::ReportSource| {
+        let chosen = source.id == filled.source;
+        (source.id, lang.t(&source.title, &source.title_en).to_owned(), chosen)
+    };
     let page = FiguresPage {
-        text,
-        sources: app.report_sources()?.into_iter().map(|source| (source.id, lang.t(&source.title, &source.title_en).to_owned())).collect(),
+        sources: app.report_sources()?.into_iter().map(source).collect(),
+        filled,
         done,
         errors,
         months: months.collect(),
@@ -152,4 +186,18 @@ fn page(
         s: shell,
     };
     Reply::page_as(status, &page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_type_them() {
+        for (text, expected) in
+            [("1,200", Some(1_200.0)), ("１，２００．５", Some(1_200.5)), (" 5 ", Some(5.0)), ("1,5", None), ("約5", None), ("", None)]
+        {
+            assert_eq!(plain_number(text).parse::<f64>().ok(), expected, "{text}");
+        }
+    }
 }
