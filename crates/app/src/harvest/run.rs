@@ -490,7 +490,10 @@ impl Run<'_> {
         let print = row.fingerprint.clone().unwrap_or_default();
         let former = self.find_former(conn, record.alternate_id.as_deref(), &print, &record.remote_id)?;
         match former {
-            Some(former) if complete => self.adopt(conn, &former, &record.remote_id)?,
+            Some(former) if complete => {
+                let same_content = former.fingerprint.as_ref() == Some(&print);
+                self.adopt(conn, &former, &record.remote_id, same_content)?;
+            }
             // Whether the other one is gone cannot be told, and both would stand here twice.
             Some(former) => {
                 let cause = Text::new(
@@ -511,8 +514,8 @@ impl Run<'_> {
         }
     }
 
-    /// Takes a new record for the renamed form of an absent one, and says so to staff.
-    fn adopt(&self, conn: &mut AnyConnection, former: &HarvestRecord, remote_id: &str) -> Result<()> {
+    /// Takes a new record for the renamed form of an absent one, by its content or its name, and says so to staff.
+    fn adopt(&self, conn: &mut AnyConnection, former: &HarvestRecord, remote_id: &str, same_content: bool) -> Result<()> {
         store::rename_record(conn, self.source.id, &former.remote_id, remote_id)?;
         let Some(dataset_id) = former.dataset_id else { return Ok(()) };
         let now = self.app.now();
@@ -527,8 +530,8 @@ impl Run<'_> {
                 other_id: None,
                 state: DecisionState::Accepted,
                 reason: Text::new(
-                    format!("収集元での ID が「{}」から「{remote_id}」に変わり、内容は同じです。", former.remote_id),
-                    format!("its id at the source changed from `{}` to `{remote_id}`, with the same content", former.remote_id),
+                    format!("収集元での ID が「{}」から「{remote_id}」に変わり、{ja}。", former.remote_id),
+                    format!("its id at the source changed from `{}` to `{remote_id}`, {en}", former.remote_id),
                 ),
                 created: now,
                 decided: Some(now),
@@ -573,6 +576,10 @@ impl Run<'_> {
             let restored = self.app.set_state(conn, &before, DatasetState::Published, Action::Restore, &self.context.viewer.name)?;
             last = restored.seq;
             before = restored.value;
+        let (ja, en) = match same_content {
+            true => ("内容は同じです", "with the same content"),
+            false => ("名前は同じです", "under the same name"),
+        };
         }
         let mut draft = DatasetDraft { organization: None, slug: None, ..record.draft.clone() };
         if let Some(identifier) = &draft.identifier
