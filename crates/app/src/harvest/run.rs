@@ -779,6 +779,9 @@ impl Run<'_> {
     }
 
     /// Absent records whose title a new one has: perhaps the same, with more than the id changed. Shown once until staff decide.
+            if complete {
+                self.forget_sweep()?;
+            }
     fn propose_moves(&self, absent: &[AbsentRecord]) -> Result<()> {
         for record in absent {
             let Some(dataset_id) = record.dataset_id else { continue };
@@ -810,6 +813,18 @@ fn withdrawal_text(cause: Withdrawal) -> Text {
         Withdrawal::Private => Text::new("収集元で非公開になりました。", "the source made it private"),
         Withdrawal::Deleted => Text::new("収集元で削除されました。", "the source deleted it"),
     }
+    /// What an earlier run left to staff has lost its cause: by now, no more is absent than may be.
+    fn forget_sweep(&self) -> Result<()> {
+        self.app.store().write::<_, Error>(|conn| {
+            self.check_lease(conn)?;
+            let known = harvest_decision::find_by_subject(conn, DecisionKind::Sweep, &self.source.id.to_string())?;
+            if let Some(open) = known.filter(|decision| decision.state == DecisionState::Open) {
+                harvest_decision::forget(conn, open.id)?;
+            }
+            Ok(())
+        })
+    }
+
 }
 
 /// Most records that one run may archive without staff.
