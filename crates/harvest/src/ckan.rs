@@ -15,6 +15,7 @@ use crate::Error;
 use crate::client::Client;
 use crate::convert::{Record, usable_url, utc_moment};
 use crate::json::{self, Fields, JsonError, clip, listed, or, some, text, truthy, whole_number};
+use crate::{Error, Standing};
 use crate::listing::{Converted, End, Pages, Run, Stop, not_all};
 
 /// Records asked for at once; servers may give fewer.
@@ -70,6 +71,17 @@ pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabular
 
 /// Why the search was of no use.
 pub(crate) enum Refusal {
+/// What CKAN says of a record: 403 for those it has and does not show, 404 for those it has not.
+pub(crate) async fn standing(source: &HarvestSourceDraft, client: &Client, remote_id: &str) -> Option<Standing> {
+    let site = Site::new(&CKAN, &source.url, source.remote_organization.as_deref(), client).ok()?;
+    match site.call(site.paths().first()?, "package_show", &[("id", remote_id)]).await {
+        Ok(_) => Some(Standing::Shown),
+        Err(error) if error.is_denied() => Some(Standing::Withheld),
+        Err(JsonError::Fetch(error)) if error.status() == Some(404) => Some(Standing::Unknown),
+        Err(_) => None,
+    }
+}
+
     /// The very first request was refused: another way may be open.
     Elsewhere(Text),
     Stop(Stop),
