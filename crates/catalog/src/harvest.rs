@@ -169,7 +169,8 @@ pub struct HarvestSourceDraft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PrivateAgain {
-    /// Withdrawn in the same run: somebody decided that it should not be seen.
+    /// Withdrawn in the same run: somebody decided that it should not be seen. CKAN's listings leave such records out without a word, so
+    /// up to 50 that are missing from a complete one are asked for by their ids; those that CKAN refuses to show are withdrawn.
     #[default]
     Archive,
     /// Like an absent record: suspect, then grace.

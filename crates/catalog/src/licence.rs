@@ -116,5 +116,6 @@ const BUILT_IN: &[Row] = &[
     ("GSI-CONTENT", "国土地理院コンテンツ利用規約", "Geospatial Information Authority content terms", Some("https://www.gsi.go.jp/kikakuchousei/kikakuchousei40182.html"), Some(true), "gsi-content", &["国土地理院コンテンツ利用規約"]),
     ("OTHER-OPEN", "その他（オープン）", "Other, open", None, Some(true), "other-open", &["other-open", "other-at", "other-pd"]),
     ("OTHER-CLOSED", "その他（独自の規約）", "Other, own terms", None, Some(false), "other-closed", &["other-closed", "独自規約", "自団体", "サイトポリシー"]),
+    ("OTHER-NC", "その他（非営利）", "Other, non-commercial", None, Some(false), "other-nc", &["other-nc", "Other (Non-Commercial)", "その他 (非商用)"]),
     ("NOT-SPECIFIED", "記載なし", "Not specified", None, None, "notspecified", &["notspecified", "なし", "未指定", "-", "None"]),
 ];

@@ -96,8 +96,13 @@ impl Tidy {
     fn clip_extras(&mut self, extras: &mut std::collections::BTreeMap<String, String>) {
         let usable = |key: &str| !key.chars().any(char::is_control) && key.chars().count() <= EXTRA_KEY_LENGTH_MAX;
         let count = extras.len();
-        let mut left = EXTRAS_MAX;
+        // Whose a dataset is decides what it is the same as.
+        let is_needed = |key: &str| key == "publisher_name";
+        let mut left = EXTRAS_MAX - extras.keys().filter(|key| is_needed(key)).count();
         extras.retain(|key, _| {
+            if is_needed(key) {
+                return true;
+            }
             let keep = left > 0 && usable(key);
             left -= usize::from(keep);
             keep
@@ -183,5 +188,14 @@ mod tests {
         assert_eq!(wrong.landing_page.as_deref(), Some("https://example.jp/"));
         assert_eq!(wrong.extras["x"].chars().count(), EXTRA_VALUE_LENGTH_MAX);
         assert!(draft(json!({"title": "題", "title_en": "x"})).tidy().is_empty());
+    }
+
+    #[test]
+    fn whose_a_dataset_is_survives_too_many_extras() {
+        let mut draft = draft(json!({"title": "題", "extras": {"publisher_name": "呉市"}}));
+        draft.extras.extend((0..EXTRAS_MAX + 50).map(|n| (format!("a{n}"), String::new())));
+        assert_eq!(draft.tidy().len(), 1);
+        assert_eq!((draft.extras.len(), draft.extras["publisher_name"].as_str()), (EXTRAS_MAX, "呉市"));
+        assert_eq!(draft.check(&Vocabulary::built_in()), vec![]);
     }
 }

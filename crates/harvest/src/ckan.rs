@@ -11,11 +11,11 @@ use minato_dcat::language_code;
 use serde_json::Value;
 use url::Url;
 
-use crate::Error;
 use crate::client::Client;
 use crate::convert::{Record, usable_url, utc_moment};
 use crate::json::{self, Fields, JsonError, clip, listed, or, some, text, truthy, whole_number};
 use crate::listing::{Converted, End, Pages, Run, Stop, not_all};
+use crate::{Error, Standing};
 
 /// Records asked for at once; servers may give fewer.
 const ROWS: usize = 100;
@@ -40,6 +40,8 @@ pub(crate) struct Dialect {
     pub(crate) lists_whole: bool,
     /// Whether `package_show/{id}` may be what answers, in place of `package_show?id=`.
     pub(crate) shows_by_path: bool,
+    /// Whether what extensions let publishers write, in files and in lists, is kept; elsewhere such fields may be counts that change daily.
+    pub(crate) keeps_extensions: bool,
     /// The record's id, where an entry of `package_list` is one.
     pub(crate) listed_id: fn(&str) -> Option<String>,
     /// A package in CKAN's words, where the software's own differ.
@@ -57,6 +59,7 @@ const CKAN: Dialect = Dialect {
     naive_is_utc: true,
     lists_whole: true,
     shows_by_path: false,
+    keeps_extensions: true,
     // The list gives names, records are known by id: which one this is cannot be told.
     listed_id: |_| None,
     in_ckan_words: |_, _| None,
@@ -66,6 +69,17 @@ const CKAN: Dialect = Dialect {
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
     let site = Site::new(&CKAN, &source.url, source.remote_organization.as_deref(), client)?;
     site.read(vocabulary, run).await
+}
+
+/// What CKAN says of a record: 403 for those it has and does not show, 404 for those it has not.
+pub(crate) async fn standing(source: &HarvestSourceDraft, client: &Client, remote_id: &str) -> Option<Standing> {
+    let site = Site::new(&CKAN, &source.url, source.remote_organization.as_deref(), client).ok()?;
+    match site.call(site.paths().first()?, "package_show", &[("id", remote_id)]).await {
+        Ok(_) => Some(Standing::Shown),
+        Err(error) if error.is_denied() => Some(Standing::Withheld),
+        Err(JsonError::Fetch(error)) if error.status() == Some(404) => Some(Standing::Unknown),
+        Err(_) => None,
+    }
 }
 
 /// Why the search was of no use.
@@ -161,7 +175,30 @@ impl<'a> Site<'a> {
             return self.show_all(path, &names, vocabulary, run).await;
         }
         let unknown = || Text::new("package_search も package_list も使えません。", "neither package_search nor package_list can be used");
-        Err(Stop::Broken(refused.unwrap_or_else(unknown)))
+        let cause = refused.unwrap_or_else(unknown);
+        Err(Stop::Broken(match self.hint() {
+            Some(hint) => Text::new(format!("{}{}", cause.ja, hint.ja), format!("{}; {}", cause.en, hint.en)),
+            None => cause,
+        }))
+    }
+
+    /// What to write instead of the address of a page within a site, which is easily copied from a browser.
+    fn hint(&self) -> Option<Text> {
+        let path = self.base.path();
+        let (site, page) = ["/dataset/", "/organization/", "/group/"].iter().find_map(|page| Some((path.find(page)?, *page)))?;
+        let top = &self.base[..url::Position::BeforePath];
+        let site = format!("{top}{}/", &path[..site]);
+        let (ja, en) = match page {
+            "/organization/" => (
+                "組織を選ぶには「収集元での組織」にその名前を書いてください。",
+                "; name the organization as the organization there (remote_organization)",
+            ),
+            _ => ("", ""),
+        };
+        Some(Text::new(
+            format!("この URL はサイトの中の 1 ページのようです。サイトの先頭（{site}）を指定してください。{ja}"),
+            format!("this looks like a page within a site; give the top of the site, {site}{en}"),
+        ))
     }
 
     /// Reads `package_search`, once more when records came or went meanwhile.
@@ -484,7 +521,7 @@ impl<'a> Site<'a> {
 
     fn package<'v>(&self, fields: &Fields, vocabulary: &'v Vocabulary) -> Record<'v> {
         let mut record = Record::new(vocabulary);
-        let mut rest = extras(fields);
+        let mut rest = extras(fields, self.dialect.keeps_extensions);
         let mut take = |keys: &[&str]| keys.iter().find_map(|key| rest.remove(*key)).unwrap_or_default();
 
         let name = text(fields, "name");
@@ -495,16 +532,20 @@ impl<'a> Site<'a> {
         let (notes, notes_en) = translated(fields, "notes");
         record.draft.description = notes;
         record.draft.description_en = notes_en.or_else(|| some(take(&["notes_en", "description_en"])));
-        record.draft.identifier = some(take(&["identifier"])).filter(|id| !id.contains("://") && id.chars().count() <= 500);
+        let identifier = take(&["identifier"]);
+        if identifier.contains("://") || identifier.chars().count() > 500 {
+            record.extra("identifier", &identifier);
+        } else {
+            record.draft.identifier = some(identifier);
+        }
 
         for tag in array(fields, "tags") {
             let word =
                 tag.as_str().map(str::to_owned).or_else(|| tag.as_object().map(|tag| or(text(tag, "display_name"), || text(tag, "name"))));
             record.keyword(&word.unwrap_or_default());
         }
-        if let Some(words) = fields.get("keywords_translated").and_then(|value| value.get("ja")).and_then(Value::as_array) {
-            words.iter().filter_map(Value::as_str).for_each(|word| record.keyword(word));
-        }
+        let words = ["ja", "en"].map(|language| fields.get("keywords_translated").and_then(|words| words.get(language)?.as_array()));
+        words.into_iter().flatten().flatten().filter_map(Value::as_str).for_each(|word| record.keyword(word));
         for group in array(fields, "groups").into_iter().filter_map(Value::as_object) {
             let (title, display_name, name) = (text(group, "title"), text(group, "display_name"), text(group, "name"));
             record.theme(&[&title, &display_name, &name]);
@@ -519,14 +560,32 @@ impl<'a> Site<'a> {
         let (licence, licence_text) =
             record.licence(&[&text(fields, "license_url"), &text(fields, "license_id"), &text(fields, "license_title")]);
         record.draft.licence = licence;
-        // The words rather than CKAN's key for them.
-        record.draft.licence_text = licence_text.map(|all| or(text(fields, "license_title"), || all));
+        // The words rather than CKAN's key for them. CKAN says its own in the language of whoever saved last.
+        let title = match text(fields, "license_id").as_str() {
+            "other-nc" => "その他（非商用）".to_owned(),
+            "gfdl" => "GNU Free Documentation License".to_owned(),
+            "uk-ogl" => "UK Open Government Licence (OGL)".to_owned(),
+            _ => text(fields, "license_title"),
+        };
+        record.draft.licence_text = licence_text.map(|all| or(title, || all));
 
-        let page = take(&["landingPage", "landing_page"]);
-        let url = or(text(fields, "url"), || page);
-        record.draft.landing_page = record.address("landing_page", &url, Some(&self.base), None);
+        let (url, page) = (text(fields, "url"), take(&["landingPage", "landing_page"]));
+        // Words joined to the site would look like an address.
+        let base = |address: &str| Some(&self.base).filter(|_| address.starts_with('/'));
+        record.draft.landing_page = record.address("landing_page", &url, base(&url), None);
+        if record.draft.landing_page.is_none() {
+            record.draft.landing_page = record.address("landingPage", &page, base(&page), None);
+        } else if page != url {
+            record.extra("landingPage", &page);
+        }
         record.draft.creator = some(text(fields, "author"));
         record.draft.contact_point = contact_point(fields, &mut take);
+        for key in ["maintainer", "maintainer_email", "author_email"] {
+            let value = some(text(fields, key));
+            if record.draft.contact_point.as_ref().is_none_or(|contact| value != contact.name && value != contact.email) {
+                record.extra(key, &value.unwrap_or_default());
+            }
+        }
         record.draft.version = some(text(fields, "version"));
         record.frequency(&take(&[
             "frequency",
@@ -544,13 +603,22 @@ impl<'a> Site<'a> {
         let label = take(&["spatial_text", "spatial_label", "対象地域"]);
         let labels: Vec<String> = array(fields, "spatial_labels").into_iter().map(json::plain).chain(some(label)).collect();
         record.spatial(&spatial, &labels);
-        let (start, end) = (take(&["temporal_start"]), take(&["temporal_end"]));
-        let words = take(&["temporal", "temporal_coverage", "対象期間"]);
-        record.temporal(&start, &end);
-        if record.draft.temporal.is_none() {
-            record.draft.temporal = parse_period(&words).filter(|_| start.is_empty() && end.is_empty());
+        let (mut start, mut end) = (take(&["temporal_start"]), take(&["temporal_end"]));
+        let mut words = take(&["temporal", "temporal_coverage", "対象期間"]);
+        // ckanext-dcat lists periods; one alone is the dataset's.
+        if start.is_empty()
+            && end.is_empty()
+            && let Ok([period]) = serde_json::from_str::<[Fields; 1]>(&words)
+            && period.keys().all(|key| matches!(key.as_str(), "start" | "end"))
+        {
+            (start, end, words) = (text(&period, "start"), text(&period, "end"), String::new());
         }
-        if record.draft.temporal.is_none() {
+        record.temporal(&start, &end);
+        let period = parse_period(&words);
+        if record.draft.temporal.is_none() && start.is_empty() && end.is_empty() {
+            record.draft.temporal.clone_from(&period);
+        }
+        if period.is_none() || record.draft.temporal != period {
             record.extra("temporal", &words);
         }
         let language = take(&["language"]);
@@ -618,11 +686,20 @@ impl<'a> Site<'a> {
         if !hash.is_empty() {
             extras.insert("hash".to_owned(), hash);
         }
+        let language = language_code(&text(fields, "language"));
+        let (description, description_en) = translated(fields, "description");
+        if self.dialect.keeps_extensions {
+            let words = some(text(fields, "language")).filter(|_| language.is_none()).map(|words| ("language".to_owned(), words));
+            let english = description_en.filter(|english| *english != description).map(|english| ("description_en".to_owned(), english));
+            for (key, value) in resource_extras(fields).chain(words).chain(english) {
+                extras.entry(key).or_insert(value);
+            }
+        }
         DistributionDraft {
             id: None,
             title: clip(&name, minato_catalog::TITLE_LENGTH_MAX),
             title_en: name_en,
-            description: translated(fields, "description").0,
+            description,
             format,
             media_type,
             licence: licence.0.filter(|id| record.draft.licence.as_ref() != Some(id)),
@@ -631,8 +708,8 @@ impl<'a> Site<'a> {
             byte_size: whole_number(fields.get("size").or_else(|| fields.get("byte_size"))),
             issued: self.moment(&text(fields, "created")).map(jst_day),
             modified: [text(fields, "last_modified"), text(fields, "metadata_modified")].iter().find_map(|text| self.moment(text)),
-            language: language_code(&text(fields, "language")).into_iter().collect(),
-            conforms_to: Vec::new(),
+            language: language.into_iter().collect(),
+            conforms_to: several(fields, "conforms_to"),
             identifier: some(text(fields, "id")),
             extras,
         }
@@ -699,18 +776,74 @@ const KNOWN_FIELDS: &[&str] = &[
     "total_downloads",
 ];
 
-/// Values outside CKAN's own fields, by key: its `extras` and what extensions put at the top.
-fn extras(fields: &Fields) -> BTreeMap<String, String> {
+/// CKAN's own fields of a resource and those of its usual extensions: modelled above, or of no meaning outside the site.
+const KNOWN_RESOURCE_FIELDS: &[&str] = &[
+    "id",
+    "name",
+    "name_translated",
+    "description",
+    "description_translated",
+    "url",
+    "access_url",
+    "format",
+    "mimetype",
+    "mimetype_inner",
+    "mediaType",
+    "license",
+    "license_url",
+    "license_id",
+    "resource_license_id",
+    "license_title",
+    "hash",
+    "size",
+    "byte_size",
+    "created",
+    "last_modified",
+    "metadata_modified",
+    "language",
+    "conforms_to",
+    "package_id",
+    "position",
+    "state",
+    "url_type",
+    "resource_type",
+    "resource_group_id",
+    "revision_id",
+    "revision_timestamp",
+    "on_same_domain",
+    "ckan_url",
+    "has_views",
+    "can_be_previewed",
+    "archiver",
+    "qa",
+    "task_created",
+    "original_url",
+];
+
+/// Beginnings of the names of what CKAN and its usual extensions note of a file while they work on it.
+const RESOURCE_NOTES: &[&str] = &["cache_", "datastore_", "webstore_", "validation_", "xloader_", "datapusher_"];
+
+/// What publishers wrote in fields of a resource that extensions added.
+fn resource_extras(fields: &Fields) -> impl Iterator<Item = (String, String)> {
+    let is_known = |key: &str| {
+        KNOWN_RESOURCE_FIELDS.contains(&key) || RESOURCE_NOTES.iter().any(|note| key.starts_with(note)) || json::is_volatile(key)
+    };
+    // ckanext-dcat repeats the address of an uploaded file.
+    let is_repeated = |key: &str| key == "download_url" && text(fields, key) == text(fields, "url");
+    let own = fields.iter().filter(move |(key, _)| !is_known(key) && !is_repeated(key));
+    own.filter_map(|(key, value)| Some((key.clone(), plain_value(value).or_else(|| structured_value(value))?)))
+        .filter(|(key, value)| !key.is_empty() && !value.trim().is_empty())
+}
+
+/// Values outside CKAN's own fields, by key: its `extras` and what extensions put at the top, with `structured` lists of objects, too.
+fn extras(fields: &Fields, structured: bool) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (key, value) in fields.iter().filter(|(key, _)| !KNOWN_FIELDS.contains(&key.as_str())) {
-        let value = match value {
-            Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) => number.to_string(),
-            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => value.to_string(),
-            Value::Object(_) if key == "spatial" => value.to_string(),
-            _ => continue,
+        let kept = match value {
+            Value::Object(_) if key == "spatial" => Some(value.to_string()),
+            _ => plain_value(value).or_else(|| structured_value(value).filter(|_| structured && !json::is_volatile(key))),
         };
-        found.insert(key.clone(), value);
+        found.extend(kept.map(|kept| (key.clone(), kept)));
     }
     match fields.get("extras") {
         Some(Value::Array(list)) => {
@@ -726,6 +859,52 @@ fn extras(fields: &Fields) -> BTreeMap<String, String> {
     }
     found.retain(|key, value| !key.is_empty() && !value.trim().is_empty() && value != "null");
     found
+}
+
+/// A text, a number or a list of texts.
+fn plain_value(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What a publisher wrote in a field of several parts, as JSON with sorted keys: a list of objects (repeated subfields of ckanext-scheming,
+/// contacts of ckanext-dcat) or words by language (ckanext-fluent). Other objects are what extensions note for themselves.
+fn structured_value(value: &Value) -> Option<String> {
+    let is_language = |key: &String| matches!(key.split(['_', '-']).next(), Some(code) if matches!(code.len(), 2 | 3));
+    let is_meant = match value {
+        Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_object),
+        Value::Object(words) => {
+            (words.contains_key("ja") || words.contains_key("en"))
+                && words.iter().all(|(key, words)| is_language(key) && plain_value(words).is_some())
+        }
+        _ => false,
+    };
+    (is_meant && says_something(value)).then(|| {
+        let mut sorted = value.clone();
+        sorted.sort_all_objects();
+        sorted.to_string()
+    })
+}
+
+/// Whether anything in a value is filled in.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(members) => members.values().any(says_something),
+    }
+}
+
+/// The texts of a list, which extensions also write as JSON in a text, or one text.
+fn several(fields: &Fields, key: &str) -> Vec<String> {
+    let listed = serde_json::from_str::<Vec<String>>(&text(fields, key)).unwrap_or_else(|_| json::texts(fields, key));
+    listed.into_iter().filter(|text| !text.trim().is_empty()).collect()
 }
 
 /// Japanese and English of a field that may have a `…_translated` twin (ckanext-fluent) or be an object by language itself.

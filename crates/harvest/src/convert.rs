@@ -149,11 +149,23 @@ impl<'a> Record<'a> {
     }
 
     /// The area covered: a geometry or a name in `place`, names in `labels`. Local government codes and words the source's mapping knows
-    /// become codes.
+    /// become codes. A geometry that cannot be read is noted and kept among the extras, as is an address.
     pub(crate) fn spatial(&mut self, place: &str, labels: &[String]) {
         let bbox = bounding_box(place).or_else(|| bounding_box(&format!("[{place}]")));
         let mut spatial = Spatial { bbox, ..Spatial::default() };
         let is_geometry = place.trim_start().starts_with(['{', '[']);
+        if bbox.is_none() && (place.contains("://") || is_geometry && place.contains(char::is_numeric)) {
+            if is_geometry {
+                let start: String = place.trim().chars().take(100).collect();
+                self.notice(
+                    format!(
+                        "spatial の「{start}」から範囲を読めないため、その他の項目に残しました。GeoJSON（経度・緯度の順）か確認してください。"
+                    ),
+                    format!("no area can be read from spatial `{start}`, which was kept among the extras; write GeoJSON, longitude first"),
+                );
+            }
+            self.extra("spatial", place);
+        }
         let place = Some(place).filter(|place| bbox.is_none() && !is_geometry && !place.contains("://")).map(str::to_owned);
         let mut names: Vec<String> = Vec::new();
         for name in labels.iter().cloned().chain(place).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {

@@ -20,6 +20,7 @@ const DATAEYE: Dialect = Dialect {
     naive_is_utc: false,
     lists_whole: false,
     shows_by_path: true,
+    keeps_extensions: false,
     listed_id: |entry| entry.bytes().all(|byte| byte.is_ascii_digit()).then(|| entry.to_owned()),
     in_ckan_words,
     page: |base, id, _| format!("{base}datasets/{id}"),

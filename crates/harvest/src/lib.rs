@@ -93,6 +93,27 @@ pub async fn run(source: &HarvestSourceDraft, client: &Client, vocabulary: &Voca
     listing
 }
 
+/// What a source says of a record when it is asked for it by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It shows it.
+    Shown,
+    /// It refuses to show it: the record is there, private or deleted and kept.
+    Withheld,
+    /// It knows no such record.
+    Unknown,
+}
+
+/// Asks a source for one record, as somebody who is not signed in. `None` when it does not say, or speaks a protocol that cannot be asked so.
+///
+/// CKAN's listings leave out what is private without a word, so there this tells a record that somebody took back from one that is gone.
+pub async fn standing(source: &HarvestSourceDraft, client: &Client, remote_id: &str) -> Option<Standing> {
+    match source.kind {
+        HarvestKind::Ckan => ckan::standing(source, client, remote_id).await,
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ const SHIRASAGI: Dialect = Dialect {
     naive_is_utc: false,
     lists_whole: false,
     shows_by_path: false,
+    keeps_extensions: false,
     listed_id: |entry| is_uuid(entry).then(|| entry.to_owned()),
     in_ckan_words,
     page: |base, id, package| or(text(package, "url"), || format!("{base}api/package_show?id={id}")),

@@ -1,9 +1,25 @@
 //! The command line. Messages are Japanese where `LANG` or `LC_ALL` says so, else English; what other programs read (tokens, JSON) is plain.
 
+/// Says something as the standard library's macro does, which panics when nobody reads any more ([`put`]).
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::put(format_args!($($text)*)) };
+}
+
+/// [`print!`] with the end of the line.
+macro_rules! println {
+    () => { print!("\n") };
+    ($($text:tt)*) => { print!("{}\n", format_args!($($text)*)) };
+}
+
+/// The same to standard error, where nothing more could be said of a failure.
+macro_rules! eprintln {
+    ($($text:tt)*) => { { let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*))); } };
+}
+
 mod harvest;
 mod import;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -207,6 +223,17 @@ pub fn main() -> ExitCode {
             eprintln!("{} {text}", say("エラー:", "error:"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes to standard output. Behind `| head` nobody may read it any more: what the command is for is done all the same. That the disk is full,
+/// for instance, is an error, and what follows would have a hole in it.
+fn put(text: std::fmt::Arguments<'_>) {
+    if let Err(error) = std::io::stdout().write_fmt(text)
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        eprintln!("{} {error}", say("エラー: 出力を書き込めません:", "error: the output could not be written:"));
+        std::process::exit(1);
     }
 }
 

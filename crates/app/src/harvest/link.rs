@@ -247,10 +247,11 @@ impl App {
                     if stop.load(Ordering::Acquire) {
                         return Ok(());
                     }
+                    let now = self.now();
                     let last = self.store().read(|conn| store::latest(conn, file.id))?.filter(|last| last.url == url);
                     let keeping = keeping(file);
                     let lacks_copy = keeping == Keeping::Copy && file.file.is_none();
-                    if last.is_some_and(|last| is_fresh(&last, job, self.now(), lacks_copy)) {
+                    if last.is_some_and(|last| is_fresh(&last, job, now, lacks_copy) && !may_have_changed(file, last.until, now)) {
                         continue;
                     }
                     if !self.keep_lease(job, progress)? {
@@ -408,6 +409,12 @@ impl App {
         })?;
         Ok(())
     }
+}
+
+/// Whether a file may have been replaced under its address since it was last looked at, by what its source says. Some sources say the day
+/// only, and their clocks differ, so what changed is looked at for a day.
+fn may_have_changed(file: &Distribution, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    file.modified.is_some_and(|modified| modified <= now && last < modified + chrono::Duration::days(1))
 }
 
 /// A name that says nothing of the format, as of `…/download/123`, gets its ending.
@@ -613,6 +620,25 @@ mod tests {
             ("なし", true),
         ] {
             assert_eq!(sums().compare(declared, sha256).is_none(), fits, "{declared}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_is_looked_at_again() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let file = |modified: Option<&str>| Distribution { modified: modified.map(at), ..distribution_of("https://e.jp/a.csv") };
+        let (last, now) = (at("2026-11-24T18:30:00Z"), at("2026-11-25T18:30:00Z"));
+        for (modified, changed) in [
+            (None, false),
+            (Some("2026-10-01T00:00:00Z"), false),
+            (Some("2026-11-25T03:00:00Z"), true),
+            // The day alone, on which it was looked at before the change.
+            (Some("2026-11-23T18:30:01Z"), true),
+            (Some("2026-11-23T18:30:00Z"), false),
+            // A clock or zone that is wrong: later, when that time has come.
+            (Some("2026-11-25T20:00:00Z"), false),
+        ] {
+            assert_eq!(may_have_changed(&file(modified), last, now), changed, "{modified:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use minato_catalog::{
     HarvestRecordReport, HarvestRun, HarvestSource, HarvestStatus, HarvestedRecord, PrivateAgain, Provenance, RecordFailure, RecordOutcome,
     Text, Withdrawal, new_id, without_credentials,
 };
-use minato_harvest::{Listing, content_hash, fingerprint};
+use minato_harvest::{Listing, Standing, content_hash, fingerprint};
 use minato_store::harvest::{self as store, AbsentRecord, HarvestRecord};
 use minato_store::job::{self, Job, JobState};
 use minato_store::{AnyConnection, dataset, harvest_decision};
@@ -35,6 +35,8 @@ const ATTEMPTS_MAX: i64 = 200;
 const SMALL_SOURCE: i64 = 10;
 /// Runs of a source whose unchanged records are kept one by one.
 const DETAILED_RUNS: i64 = 3;
+/// Records asked for by their ids because a listing does not show them any more.
+const ASKED_MAX: usize = 50;
 /// What `content_hash` says of a record that waits for the end of the listing.
 const PENDING: &str = "pending";
 /// Longest raw record kept of a failure, in characters.
@@ -158,6 +160,7 @@ impl App {
             id: job.id,
             context: Context::system(&format!("harvest:{}", source.draft.slug)),
             unnamed_failures: 0,
+            shown: None,
             withdrawn: Vec::new(),
             canceled: false,
         };
@@ -204,6 +207,9 @@ impl App {
                 outcomes.into_iter().for_each(|outcome| counts.add(outcome));
                 watch(HarvestProgress { counts });
                 pulse.beat(&run, counts)?;
+            }
+            if complete {
+                run.ask_for_absent(&mut pulse, counts).await?;
             }
             Ok::<_, Error>(listing)
         })?;
@@ -254,6 +260,8 @@ struct Run<'a> {
     context: Context,
     /// Failures whose record could not be told.
     unnamed_failures: usize,
+    /// A record that the source shows to everybody.
+    shown: Option<String>,
     /// Known records that the source itself takes back.
     withdrawn: Vec<(String, Withdrawal)>,
     canceled: bool,
@@ -273,7 +281,10 @@ impl Run<'_> {
         let mut records = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                HarvestItem::Record(record) => records.push(Ok(*record)),
+                HarvestItem::Record(record) => {
+                    self.shown.get_or_insert_with(|| record.remote_id.clone());
+                    records.push(Ok(*record));
+                }
                 HarvestItem::Failure(failure) => {
                     self.unnamed_failures += usize::from(failure.remote_id.is_none());
                     records.push(Err(failure));
@@ -444,6 +455,52 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Tells what was made private from what is merely gone, where the listing shows neither: asks for the records themselves. What the
+    /// source refuses is taken back by it, if it still shows others meanwhile.
+    async fn ask_for_absent(&mut self, pulse: &mut Pulse, counts: HarvestCounts) -> Result<()> {
+        let source = self.source;
+        let Some(shown) = self.shown.clone().filter(|_| source.draft.private_again == PrivateAgain::Archive) else { return Ok(()) };
+        let mut absent = self.app.store().read(|conn| store::unseen_records(conn, source.id, self.id))?;
+        absent.retain(|record| self.withdrawn.iter().all(|(id, _)| *id != record.remote_id));
+        if absent.is_empty() {
+            return Ok(());
+        }
+        absent.sort_by_key(|record| record.missing_runs);
+        let client = self.app.client()?.clone();
+        let ask = async |remote_id: &str| minato_harvest::standing(&source.draft, &client, remote_id).await;
+        let asking = async {
+            let mut withheld = Vec::new();
+            if ask(&shown).await != Some(Standing::Shown) {
+                return withheld;
+            }
+            for record in absent.into_iter().take(ASKED_MAX) {
+                match ask(&record.remote_id).await {
+                    Some(Standing::Withheld) => withheld.push(record.remote_id),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            // One that refuses everything by now has refused nothing in particular.
+            if !withheld.is_empty() && ask(&shown).await != Some(Standing::Shown) {
+                withheld.clear();
+            }
+            withheld
+        };
+        tokio::pin!(asking);
+        let mut tick = tokio::time::interval(COUNTS_AGE_MAX);
+        let withheld = loop {
+            tokio::select! {
+                withheld = &mut asking => break withheld,
+                _ = tick.tick() => if pulse.beat(self, counts)? {
+                    self.canceled = true;
+                    return Ok(());
+                },
+            }
+        };
+        self.withdrawn.extend(withheld.into_iter().map(|remote_id| (remote_id, Withdrawal::Private)));
+        Ok(())
+    }
+
     /// Takes some of the records over that waited for the end of the listing; `None` when there are none left.
     fn settle_pending(&self, complete: bool) -> Result<Option<Vec<RecordOutcome>>> {
         let waiting = self.app.store().read(|conn| store::pending_records(conn, self.source.id, self.id, PENDING, BATCH as i64))?;
@@ -490,7 +547,10 @@ impl Run<'_> {
         let print = row.fingerprint.clone().unwrap_or_default();
         let former = self.find_former(conn, record.alternate_id.as_deref(), &print, &record.remote_id)?;
         match former {
-            Some(former) if complete => self.adopt(conn, &former, &record.remote_id)?,
+            Some(former) if complete => {
+                let same_content = former.fingerprint.as_ref() == Some(&print);
+                self.adopt(conn, &former, &record.remote_id, same_content)?;
+            }
             // Whether the other one is gone cannot be told, and both would stand here twice.
             Some(former) => {
                 let cause = Text::new(
@@ -511,11 +571,15 @@ impl Run<'_> {
         }
     }
 
-    /// Takes a new record for the renamed form of an absent one, and says so to staff.
-    fn adopt(&self, conn: &mut AnyConnection, former: &HarvestRecord, remote_id: &str) -> Result<()> {
+    /// Takes a new record for the renamed form of an absent one, by its content or its name, and says so to staff.
+    fn adopt(&self, conn: &mut AnyConnection, former: &HarvestRecord, remote_id: &str, same_content: bool) -> Result<()> {
         store::rename_record(conn, self.source.id, &former.remote_id, remote_id)?;
         let Some(dataset_id) = former.dataset_id else { return Ok(()) };
         let now = self.app.now();
+        let (ja, en) = match same_content {
+            true => ("内容は同じです", "with the same content"),
+            false => ("名前は同じです", "under the same name"),
+        };
         harvest_decision::save(
             conn,
             &HarvestDecision {
@@ -527,8 +591,8 @@ impl Run<'_> {
                 other_id: None,
                 state: DecisionState::Accepted,
                 reason: Text::new(
-                    format!("収集元での ID が「{}」から「{remote_id}」に変わり、内容は同じです。", former.remote_id),
-                    format!("its id at the source changed from `{}` to `{remote_id}`, with the same content", former.remote_id),
+                    format!("収集元での ID が「{}」から「{remote_id}」に変わり、{ja}。", former.remote_id),
+                    format!("its id at the source changed from `{}` to `{remote_id}`, {en}", former.remote_id),
                 ),
                 created: now,
                 decided: Some(now),
@@ -673,12 +737,12 @@ impl Run<'_> {
     fn judge(&self, complete: bool) -> Result<Option<Text>> {
         let app = self.app;
         let policy = &self.source.draft;
-        let (mut absent, known) = app.store().read(|conn| {
+        let (absent, known) = app.store().read(|conn| {
             let absent = if complete { store::unseen_records(conn, self.source.id, self.id)? } else { Vec::new() };
             Ok((absent, store::count_records(conn, self.source.id)?))
         })?;
         let withdrawn: BTreeSet<&str> = self.withdrawn.iter().map(|(id, _)| id.as_str()).collect();
-        absent.retain(|record| !withdrawn.contains(record.remote_id.as_str()));
+        let (gone, absent): (Vec<_>, Vec<_>) = absent.into_iter().partition(|record| withdrawn.contains(record.remote_id.as_str()));
         let now = app.now();
         let runs_needed = policy.missing_runs_max.max(1);
         let due = |missing_runs: i64, missing_since: Option<DateTime<Utc>>| {
@@ -710,10 +774,14 @@ impl Run<'_> {
             self.judge_one(&record.remote_id, due && !sweep, None, &cause, now)?;
         }
         if complete {
+            self.propose_moves(&gone)?;
             self.propose_moves(&absent)?;
         }
         app.0.generation.fetch_add(1, Ordering::AcqRel);
         if !sweep {
+            if complete {
+                self.forget_sweep()?;
+            }
             return Ok(None);
         }
         let text = Text::new(
@@ -745,6 +813,18 @@ impl Run<'_> {
         Ok(Some(text))
     }
 
+    /// What an earlier run left to staff has lost its cause: by now, no more is absent than may be.
+    fn forget_sweep(&self) -> Result<()> {
+        self.app.store().write::<_, Error>(|conn| {
+            self.check_lease(conn)?;
+            let known = harvest_decision::find_by_subject(conn, DecisionKind::Sweep, &self.source.id.to_string())?;
+            if let Some(open) = known.filter(|decision| decision.state == DecisionState::Open) {
+                harvest_decision::forget(conn, open.id)?;
+            }
+            Ok(())
+        })
+    }
+
     /// One record that is not there any more: suspect, or archived. `runs` overrides the number of runs it counts as absent for.
     fn judge_one(&self, remote_id: &str, archive: bool, runs: Option<i64>, cause: &Text, now: DateTime<Utc>) -> Result<()> {
         let app = self.app;
@@ -771,7 +851,7 @@ impl Run<'_> {
         })
     }
 
-    /// Absent records whose title a new one has: perhaps the same, with more than the id changed. Shown once until staff decide.
+    /// Records that are not there any more and whose title a new one has: perhaps the same, with more than the id changed. Shown once until staff decide.
     fn propose_moves(&self, absent: &[AbsentRecord]) -> Result<()> {
         for record in absent {
             let Some(dataset_id) = record.dataset_id else { continue };
@@ -800,7 +880,7 @@ impl App {
 
 fn withdrawal_text(cause: Withdrawal) -> Text {
     match cause {
-        Withdrawal::Private => Text::new("収集元で非公開になりました。", "the source made it private"),
+        Withdrawal::Private => Text::new("収集元が公開をやめました。", "the source does not publish it any more"),
         Withdrawal::Deleted => Text::new("収集元で削除されました。", "the source deleted it"),
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use minato_catalog::HarvestKind::Ckan;
 use minato_catalog::{Vocabulary, jst_day};
-use minato_harvest::{Listing, content_hash};
+use minato_harvest::{Client, Listing, Standing, content_hash, standing};
 use serde_json::{Value, json};
 
 use crate::stub::{Answer, Asked, Stub, harvest, harvest_with, html, ok, redirect, source, status};
@@ -555,6 +555,8 @@ async fn periods_in_words_are_dates() {
         json!([{"key": "temporal", "value": "令和元年度"}]),
         json!([{"key": "temporal_start", "value": "平成30年度"}, {"key": "temporal_end", "value": "令和元年度"}, {"key": "temporal", "value": "昔"}]),
         json!([{"key": "temporal", "value": "昔"}]),
+        json!([{"key": "temporal_coverage", "value": "[{\"start\": \"2020-04-01\", \"end\": \"2021-03-31\"}]"}]),
+        json!([{"key": "temporal_start", "value": "2019-04-01"}, {"key": "temporal_end", "value": "2020-03-31"}, {"key": "temporal", "value": "令和元年度"}]),
     ];
     let all: Vec<Value> = periods
         .into_iter()
@@ -576,5 +578,171 @@ async fn periods_in_words_are_dates() {
         })
         .collect();
     let period = |period: &str| (Some(period.to_owned()), None);
-    assert_eq!(found, [period("2019-04-01/2020-03-31"), period("2018-04-01/2020-03-31"), (None, Some("昔".to_owned()))]);
+    let words = (Some("2018-04-01/2020-03-31".to_owned()), Some("昔".to_owned()));
+    assert_eq!(
+        found,
+        [
+            period("2019-04-01/2020-03-31"),
+            words,
+            (None, Some("昔".to_owned())),
+            period("2020-04-01/2021-03-31"),
+            period("2019-04-01/2020-03-31")
+        ]
+    );
+}
+
+/// The only record of a portal, with these fields beside those it must have.
+async fn one(fields: Value) -> minato_catalog::HarvestedRecord {
+    let mut record = package(1);
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let stub = portal(move |asked| crate::stub::json(&page(asked, std::slice::from_ref(&record)))).await;
+    let outcome = harvest(Ckan, &stub, "/").await;
+    outcome.records.into_iter().next().unwrap_or_else(|| panic!("{:?}", outcome.failures))
+}
+
+fn texts(extras: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    extras.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_publishers_wrote_of_a_file_is_kept() {
+    let record = one(json!({"resources": [
+        {"id": "r1", "name": "一覧", "url": "https://e.jp/a.csv", "download_url": "https://e.jp/a.csv", "conforms_to": "[\"https://e.jp/standard\"]", "encoding": "Shift_JIS",
+            "rights": " 出典を書く ", "rows": 120, "対象": ["a", "b"], "language": "広島弁", "description": "説明", "description_translated": {"ja": "説明", "en": "About"},
+            "注記": {"ja": "注", "en": "note"}, "empty": "", "none": null, "license_title": "x",
+            "mimetype_inner": "text/csv", "cache_last_updated": "2026-11-25", "position": 0, "package_id": "p", "state": "active", "url_type": "upload", "resource_type": "file",
+            "datastore_active": true, "datastore_contains_all_records_of_source_file": "true", "revision_id": "v", "tracking_summary": {"total": 3}, "view_count": 7, "validation_timestamp": "2026-11-25T00:00:00",
+            "archiver": {"updated": "2026-11-25"}, "qa": {"openness_score": 3}},
+        {"id": "r2", "name": "二", "url": "https://e.jp/b.csv", "conforms_to": ["https://e.jp/1", "", "https://e.jp/2"]},
+    ]}))
+    .await;
+    let [first, second] = record.draft.distributions.as_deref().unwrap() else { panic!("{record:?}") };
+    let expected = [
+        ("description_en", "About"),
+        ("encoding", "Shift_JIS"),
+        ("language", "広島弁"),
+        ("rights", "出典を書く"),
+        ("rows", "120"),
+        ("対象", "[\"a\",\"b\"]"),
+        ("注記", "{\"en\":\"note\",\"ja\":\"注\"}"),
+    ];
+    assert_eq!(texts(&first.extras), BTreeMap::from(expected));
+    assert_eq!(first.conforms_to, ["https://e.jp/standard"]);
+    assert_eq!((second.conforms_to.as_slice(), second.extras.len()), (&["https://e.jp/1".to_owned(), "https://e.jp/2".to_owned()][..], 0));
+}
+
+#[tokio::test]
+async fn values_without_a_field_are_kept() {
+    let record = one(json!({
+        "identifier": "https://doi.org/10.1234/5678", "author_email": "a@example.jp", "maintainer": "情報課", "maintainer_email": "m@example.jp",
+        "url": "https://e.jp/page", "landingPage": "https://e.jp/other", "keywords_translated": {"ja": ["避難所"], "en": ["shelter"]},
+        "contact": [{"name": "危機管理課", "email": "", "uri": null}], "contacts": [{"name": "", "email": null}],
+        "条件": {"en": "none", "ja": "なし"}, "statistics": {"rows": 3}, "view_counts": [{"day": "2026-11-25", "count": 3}],
+        "extras": [{"key": "contact_name", "value": "広報課"}, {"key": "contact_email", "value": "k@example.jp"}],
+    }))
+    .await;
+    let expected = [
+        ("author_email", "a@example.jp"),
+        ("contact", "[{\"email\":\"\",\"name\":\"危機管理課\",\"uri\":null}]"),
+        ("identifier", "https://doi.org/10.1234/5678"),
+        ("landingPage", "https://e.jp/other"),
+        ("maintainer", "情報課"),
+        ("maintainer_email", "m@example.jp"),
+        ("条件", "{\"en\":\"none\",\"ja\":\"なし\"}"),
+    ];
+    assert_eq!(texts(&record.draft.extras), BTreeMap::from(expected));
+    assert_eq!(record.draft.keywords, ["避難所", "shelter"]);
+    assert_eq!((record.draft.identifier.as_deref(), record.draft.landing_page.as_deref()), (None, Some("https://e.jp/page")));
+}
+
+#[tokio::test]
+async fn an_area_that_cannot_be_read_is_kept() {
+    for (spatial, kept, noted) in [
+        ("{\"type\":\"Polygon\",\"coordinates\":[[[34.2,132.5]]", true, true),
+        ("{\"type\":\"Point\",\"coordinates\":[34.2,132.5]}", true, true),
+        ("http://data.e-stat.go.jp/lod/sac/C34100", true, false),
+        ("{}", false, false),
+        ("{\"type\":\"Point\",\"coordinates\":[132.5,34.2]}", false, false),
+        ("呉市", false, false),
+    ] {
+        let record = one(json!({"extras": [{"key": "spatial", "value": spatial}]})).await;
+        assert_eq!(record.draft.extras.get("spatial").map(String::as_str), kept.then_some(spatial));
+        assert_eq!(record.notices.iter().any(|notice| notice.en.contains("spatial")), noted, "{spatial}: {:?}", record.notices);
+    }
+}
+
+#[tokio::test]
+async fn words_are_no_landing_page() {
+    for (fields, address, extras) in [
+        (json!({"url": "市役所にて配布"}), None, vec![("landing_page", "市役所にて配布")]),
+        (json!({"url": "www.city.example.jp/page"}), None, vec![("landing_page", "www.city.example.jp/page")]),
+        (json!({"url": "窓口", "landingPage": "https://e.jp/page"}), Some("https://e.jp/page"), vec![("landing_page", "窓口")]),
+        (json!({"url": "https://e.jp/page", "landingPage": "https://e.jp/page"}), Some("https://e.jp/page"), vec![]),
+        (json!({"landingPage": "窓口"}), None, vec![("landingPage", "窓口")]),
+    ] {
+        let record = one(fields.clone()).await;
+        assert_eq!(
+            (record.draft.landing_page.as_deref(), texts(&record.draft.extras)),
+            (address, extras.into_iter().collect()),
+            "{fields}"
+        );
+    }
+    let below = one(json!({"url": "/page/1"})).await.draft.landing_page.unwrap();
+    assert!(below.starts_with("http://127.0.0.1:") && below.ends_with("/page/1"), "{below}");
+}
+
+#[tokio::test]
+async fn a_licence_is_the_same_in_whatever_language_it_was_indexed() {
+    for id in ["other-nc", "gfdl", "uk-ogl", "cc-by", "other-closed"] {
+        let indexed = async |title: &str| content_hash(&one(json!({"license_id": id, "license_title": title})).await.draft);
+        assert_eq!(indexed("Some Licence").await, indexed("ある利用規約").await, "{id}");
+    }
+    let draft = one(json!({"license_id": "other-nc", "license_title": "Other (Non-Commercial)"})).await.draft;
+    assert_eq!((draft.licence.as_deref(), draft.licence_text), (Some("OTHER-NC"), None));
+    let draft = one(json!({"license_id": "gfdl", "license_title": "GNU フリー文書"})).await.draft;
+    assert_eq!((draft.licence, draft.licence_text.as_deref()), (None, Some("GNU Free Documentation License")));
+}
+
+#[tokio::test]
+async fn a_page_of_a_site_in_place_of_the_site_is_named() {
+    let stub = portal(|_| status(404)).await;
+    for (path, top, more) in [
+        ("/dataset/hinanjo", Some("/"), ""),
+        ("/ckan/ja/group/bosai", Some("/ckan/ja/"), ""),
+        ("/organization/kure", Some("/"), "; name the organization"),
+        ("/nowhere", None, ""),
+    ] {
+        let outcome = harvest(Ckan, &stub, path).await;
+        let cause = outcome.failed();
+        assert!(cause.contains("404"), "{cause}");
+        match top {
+            Some(top) => assert!(cause.contains(&format!("give the top of the site, {}{more}", stub.url(top))), "{cause}"),
+            None => assert!(!cause.contains("top of the site"), "{cause}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_portal_says_how_a_record_stands() {
+    let stub = portal(|asked| match (asked.path.as_str(), asked.parameter("id").as_deref()) {
+        ("/api/3/action/package_show", Some("public")) => crate::stub::json(&json!({"success": true, "result": package(1)})),
+        (_, Some("private")) => status(403),
+        (_, Some("purged")) => status(404),
+        (_, Some("nonsense")) => html(),
+        _ => status(500),
+    })
+    .await;
+    let client = Client::new(stub.settings()).unwrap();
+    for (id, expected) in [
+        ("public", Some(Standing::Shown)),
+        ("private", Some(Standing::Withheld)),
+        ("purged", Some(Standing::Unknown)),
+        ("nonsense", None),
+        ("broken", None),
+    ] {
+        assert_eq!(standing(&source(Ckan, &stub.url("/")), &client, id).await, expected, "{id}");
+    }
+    let asked = stub.asked().len();
+    assert_eq!(standing(&source(minato_catalog::HarvestKind::Dcat, &stub.url("/")), &client, "public").await, None);
+    assert_eq!(stub.asked().len(), asked);
 }

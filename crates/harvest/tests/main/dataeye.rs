@@ -54,7 +54,8 @@ async fn the_search_is_found_at_either_place() {
 async fn every_field_finds_its_place() {
     let mut record = package(7);
     record["resources"].as_array_mut().unwrap().push(json!({"id": "71", "name": "画像", "format": "jpg", "size": "8.1 KB",
-        "url": "/resource_download/71", "license_title": "CC BY 2.1 JP"}));
+        "url": "/resource_download/71", "license_title": "CC BY 2.1 JP", "times": 12, "opened": [{"day": "2026-11-25"}]}));
+    record["opened"] = json!([{"day": "2026-11-25", "count": 3}]);
     let stub = portal("/ckan_api/", vec![record]).await;
     let outcome = harvest(Dataeye, &stub, "/").await;
     let record = &outcome.records[0];
@@ -72,6 +73,7 @@ async fn every_field_finds_its_place() {
     assert_eq!(file.download_url, Some(stub.url("/resource_download/70")));
     assert_eq!((picture.download_url.clone(), picture.byte_size), (Some(stub.url("/resource_download/71")), Some(8294)));
     assert_eq!((file.licence.as_deref(), picture.format.as_deref()), (None, Some("JPEG")));
+    assert!(file.extras.is_empty() && picture.extras.is_empty(), "what it has beside may be counts");
 }
 
 #[tokio::test]

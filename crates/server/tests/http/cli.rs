@@ -1,20 +1,24 @@
 //! The command line, as somebody at a terminal meets it.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::harvesting::Harvesting;
 
 /// `minato` beside a catalog that is open already.
-fn minato(h: &Harvesting, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_minato"))
+fn command(h: &Harvesting, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minato"));
+    command
         .args(arguments)
         .args(["--data", h.site.dir.path().to_str().unwrap()])
         .env("LC_ALL", "C.UTF-8")
-        .env("MINATO_HARVEST_ALLOW_ADDRESSES", h.sites.addresses().join(","))
-        .output()
-        .unwrap()
+        .env("MINATO_HARVEST_ALLOW_ADDRESSES", h.sites.addresses().join(","));
+    command
+}
+
+fn minato(h: &Harvesting, arguments: &[&str]) -> Output {
+    command(h, arguments).output().unwrap()
 }
 
 #[track_caller]
@@ -139,4 +143,26 @@ fn proxies_are_a_list_in_the_environment() {
     }
     let refused = migrate("10.0.0.2,proxy.example.jp");
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("`proxy.example.jp` is no address"));
+}
+
+#[actix_web::test]
+async fn a_pipe_that_nobody_reads_is_no_failure() {
+    let h = Harvesting::start();
+    h.add(h.draft("kure", "kure-shi"));
+    for arguments in [&["harvest", "list"][..], &["harvest", "list", "--json"], &["harvest", "run", "kure"], &["openapi"]] {
+        let mut child = command(&h, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(says(&h, &["harvest", "history", "kure"]).contains("complete"), "its work was done");
+    // Nor is one for what goes wrong.
+    let mut child = command(&h, &["harvest", "show", "nowhere"]).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    // A full disk is one.
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let output = command(&h, &["harvest", "list"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written"));
 }

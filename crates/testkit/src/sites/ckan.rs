@@ -42,6 +42,7 @@ fn number(parameters: &Map<String, Value>, name: &str, default: usize) -> Result
 
 enum Failure {
     NotFound,
+    NotAuthorized,
     UnknownAction(String),
     Validation(String),
     Search(String),
@@ -65,6 +66,9 @@ pub(super) fn answer(
         Err(Failure::UnknownAction(action)) => (400, json!(format!("Bad request - Action name not known: {action}"))),
         Err(Failure::NotFound) => {
             (404, json!({"help": help, "error": {"__type": "Not Found Error", "message": "Not found"}, "success": false}))
+        }
+        Err(Failure::NotAuthorized) => {
+            (403, json!({"help": help, "error": {"__type": "Authorization Error", "message": "Access denied"}, "success": false}))
         }
         Err(Failure::Validation(field)) => {
             (409, json!({"help": help, "error": {"__type": "Validation Error", field: ["Invalid integer"]}, "success": false}))
@@ -95,7 +99,8 @@ impl Ckan<'_> {
                 "extensions": ["activity", "dcat"],
             })),
             "package_list" => {
-                let mut names: Vec<&str> = self.catalog.datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+                let public = self.catalog.datasets.iter().filter(|dataset| !dataset.private);
+                let mut names: Vec<&str> = public.map(|dataset| dataset.name.as_str()).collect();
                 names.sort_unstable();
                 let offset = number(parameters, "offset", 0)?;
                 let limit = number(parameters, "limit", usize::MAX)?;
@@ -126,14 +131,17 @@ impl Ckan<'_> {
         if self.catalog.quirk == Quirk::ThirdPageFails && position >= 2 * SMALL_PAGE {
             return Err(Failure::Internal);
         }
-        Ok(self.package(position, &self.catalog.datasets[position]))
+        match &self.catalog.datasets[position] {
+            dataset if dataset.private => Err(Failure::NotAuthorized),
+            dataset => Ok(self.package(position, dataset)),
+        }
     }
 
     fn search(&self, parameters: &Map<String, Value>) -> Result<Value, Failure> {
         let rows = number(parameters, "rows", 10)?.min(self.rows_max);
         let start = number(parameters, "start", 0)?;
-        let mut packages: Vec<Value> =
-            self.catalog.datasets.iter().enumerate().map(|(position, dataset)| self.package(position, dataset)).collect();
+        let public = self.catalog.datasets.iter().enumerate().filter(|(_, dataset)| !dataset.private);
+        let mut packages: Vec<Value> = public.map(|(position, dataset)| self.package(position, dataset)).collect();
         if self.catalog.quirk == Quirk::MalformedRecord {
             packages.push(malformed(self.catalog));
         }
