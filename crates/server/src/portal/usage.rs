@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use minato_app::catalog::{Channel, Dataset, DownloadSeries, Viewer, parse_month};
+use minato_app::catalog::{Dataset, DownloadSeries, Viewer, parse_month};
 use minato_app::counter::{METHODS, PRINCIPLES, RULES, fingerprint};
-use minato_app::{App, Dimension, RankingRequest, ReportedDownloads, SeriesRequest};
+use minato_app::{App, RankingRequest, ReportedDownloads, SeriesRequest};
 
 use super::chart::Chart;
 use super::page::{self, KEEP_PAGE, Reply, Shell};
