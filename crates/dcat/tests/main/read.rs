@@ -87,6 +87,24 @@ fn every_property_finds_its_field() {
 }
 
 #[test]
+fn formats_are_told_in_many_ways() {
+    for (format, expected) in [
+        ("dct:format \"csv\"", Some("CSV")),
+        ("dct:format [ a dct:IMT ; rdf:value \"text/csv\" ]", Some("CSV")),
+        ("dct:format [ a dct:IMT ; rdf:value \"application/vnd.ms-excel\" ; rdfs:label \"CSV\" ]", Some("CSV")),
+        ("dct:format <https://www.iana.org/assignments/media-types/text/csv>", Some("CSV")),
+        ("dct:format [ a dct:IMT ] ; dcat:mediaType \"text/csv\"", Some("CSV")),
+        ("dct:format [ a dct:IMT ]", None),
+    ] {
+        let record = only(turtle(&format!(
+            "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> . <https://data.example.jp/1> a dcat:Dataset ; dct:title \"題\" ;
+             dcat:distribution [ dcat:accessURL <https://data.example.jp/get> ; {format} ] ."
+        )));
+        assert_eq!(record.draft.distributions.unwrap()[0].format.as_deref(), expected, "{format}");
+    }
+}
+
+#[test]
 fn the_same_document_gives_the_same_record() {
     let body = r#"<https://data.example.jp/ds/1> a dcat:Dataset ; dct:title "題" ; dcat:contactPoint [ vcard:fn "課" ] ; dct:spatial [ rdfs:label "市" ] ."#;
     assert_eq!(only(turtle(body)), only(turtle(body)));
