@@ -193,6 +193,23 @@ async fn without_a_search_the_feed_is_read_and_records_are_the_same() {
 }
 
 #[tokio::test]
+async fn a_search_that_is_cut_off_is_not_replaced_by_the_feed() {
+    let feed = json!({"dataset": [{"identifier": format!("https://www.arcgis.com/home/item.html?id={}", id(1)), "title": "データ1"}]});
+    let all = features(3);
+    let stub = Stub::start(move |asked| match asked.path.as_str() {
+        ITEMS => {
+            let mut whole = page(asked, &all);
+            whole.body.truncate(whole.body.len() / 2);
+            whole
+        }
+        "/api/feed/dcat-us/1.1.json" => crate::stub::json(&feed),
+        _ => html(),
+    })
+    .await;
+    assert!(harvest(ArcgisHub, &stub, "/").await.failed().contains("not whole JSON"));
+}
+
+#[tokio::test]
 async fn bad_and_private_records_are_told_apart() {
     let mut all = features(5);
     all[0]["properties"]["access"] = json!("org");
