@@ -218,6 +218,20 @@ fn rdf_xml_is_read() {
 }
 
 #[test]
+fn documents_that_grow_without_end_are_refused() {
+    let levels: String = (1..10).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
+    let laughs = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY e0 \"lol\">{levels}]><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" \
+         xmlns:dcat=\"http://www.w3.org/ns/dcat#\" xmlns:dct=\"http://purl.org/dc/terms/\"><dcat:Dataset rdf:about=\"https://e.jp/1\"><dct:title>&e9;</dct:title></dcat:Dataset></rdf:RDF>"
+    );
+    let error = parse_catalog(laughs.as_bytes(), Syntax::RdfXml, BASE, &Vocabulary::built_in()).unwrap_err();
+    assert!(error.to_string().contains("entity"), "{error}");
+    let long = format!("<a> <b> \"\"\"{}", "x".repeat(20_000_000));
+    let error = parse_catalog(long.as_bytes(), Syntax::Turtle, BASE, &Vocabulary::built_in()).unwrap_err();
+    assert!(error.to_string().contains("longer than 16 MB"), "{error}");
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     for (syntax, document, line) in [
         (Syntax::Turtle, "@prefix a: <http://a/> .\na:b a:c \"x\" ;;; oops\n", 2),
