@@ -108,7 +108,8 @@ const EXPANDED_BYTES_MAX: u64 = 64 << 20;
 enum Walk {
     /// In whatever else, with so many bytes of `<!ENTITY` met.
     Elsewhere(usize),
-    Declaration(Vec<u8>),
+    /// In a declaration, with what it says so far, and whether a value is open.
+    Declaration(Vec<u8>, bool),
     Reference(Vec<u8>),
 }
 
@@ -123,10 +124,10 @@ fn excess_of_entities(input: &mut (impl Read + Seek), start: u64) -> io::Result<
         let byte = byte?;
         walk = match walk {
             Walk::Elsewhere(_) if byte == b'&' && !lengths.is_empty() => Walk::Reference(Vec::new()),
-            Walk::Elsewhere(met) if byte == DECLARATION[met] && met + 1 == DECLARATION.len() => Walk::Declaration(Vec::new()),
+            Walk::Elsewhere(met) if byte == DECLARATION[met] && met + 1 == DECLARATION.len() => Walk::Declaration(Vec::new(), false),
             Walk::Elsewhere(met) if byte == DECLARATION[met] => Walk::Elsewhere(met + 1),
             Walk::Elsewhere(_) => Walk::Elsewhere(usize::from(byte == b'<')),
-            Walk::Declaration(text) if byte == b'>' && text.iter().filter(|byte| **byte == b'"').count() % 2 == 0 => {
+            Walk::Declaration(text, false) if byte == b'>' => {
                 let name: Vec<u8> = text.trim_ascii_start().iter().copied().take_while(|byte| !byte.is_ascii_whitespace()).collect();
                 let length = text.split(|byte| *byte == b'"').nth(1).map_or(0, |value| expanded_length(value, &lengths));
                 if length > ENTITY_BYTES_MAX {
@@ -135,12 +136,12 @@ fn excess_of_entities(input: &mut (impl Read + Seek), start: u64) -> io::Result<
                 lengths.insert(name, length);
                 Walk::Elsewhere(0)
             }
-            Walk::Declaration(text) if text.len() as u64 > 2 * ENTITY_BYTES_MAX => {
+            Walk::Declaration(text, _) if text.len() as u64 > 2 * ENTITY_BYTES_MAX => {
                 return Ok(Some("an entity is declared at more length than 8 KB".to_owned()));
             }
-            Walk::Declaration(mut text) => {
+            Walk::Declaration(mut text, is_quoted) => {
                 text.push(byte);
-                Walk::Declaration(text)
+                Walk::Declaration(text, is_quoted != (byte == b'"'))
             }
             Walk::Reference(name) if byte == b';' => {
                 expanded += lengths.get(&name).copied().unwrap_or_default();
