@@ -1,5 +1,7 @@
 //! Web pages: their text by its bytes, and the words of their parts.
 
+use std::collections::HashMap;
+
 use minato_catalog::Text;
 use scraper::{ElementRef, Node};
 
@@ -125,6 +127,8 @@ fn has_too_many_attributes(page: &str) -> bool {
 /// Whether tags are nested so deep that reading them would take for ever: the parser's work grows with the square of the depth.
 fn is_too_deep(page: &str) -> bool {
     let mut depth: usize = 0;
+    // An end tag without its beginning ends nothing.
+    let mut open_by_name: HashMap<String, usize> = HashMap::new();
     // Scripts compare with `<`, too.
     let mut script: Option<&str> = None;
     for rest in page.split('<').skip(1) {
@@ -141,7 +145,12 @@ fn is_too_deep(page: &str) -> bool {
         if script.is_some() || name.is_empty() || UNNESTED.contains(&name.as_str()) {
             continue;
         }
-        depth = if is_end { depth.saturating_sub(1) } else { depth + 1 };
+        let open = open_by_name.entry(name).or_default();
+        if !is_end {
+            (*open, depth) = (*open + 1, depth + 1);
+        } else if *open > 0 {
+            (*open, depth) = (*open - 1, depth - 1);
+        }
         if depth > DEPTH_MAX {
             return true;
         }
@@ -230,6 +239,7 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_before_it_costs() {
         assert!(is_too_deep(&"<b><div>".repeat(DEPTH_MAX)));
+        assert!(is_too_deep(&"<div></i>".repeat(2 * DEPTH_MAX)));
         assert!(!is_too_deep(&"<p>x<li>y<br>".repeat(10 * DEPTH_MAX)));
         assert!(!is_too_deep(&format!("<script>{}</script>", "if(a<b)x;".repeat(2 * DEPTH_MAX))));
         assert!(!is_too_deep(&"<div><b>x</b></div>".repeat(DEPTH_MAX)));
