@@ -125,8 +125,16 @@ impl Page {
         let licence = all("a[rel~=license], link[rel~=license]")
             .first()
             .and_then(|link| Some([base.join(link.attr("href")?).ok()?.to_string(), words(*link)]));
-        let mut reader =
-            Reader { base, pattern, vocabulary, headings: Vec::new(), tables: HashMap::new(), spanned_left: SPANNED_MAX, updated: None };
+        let mut reader = Reader {
+            base,
+            pattern,
+            vocabulary,
+            headings: Vec::new(),
+            tables: HashMap::new(),
+            asides: HashMap::new(),
+            spanned_left: SPANNED_MAX,
+            updated: None,
+        };
         let page_title = all("title").first().map(|title| words(*title)).unwrap_or_default();
         let mut has_next = !all("link[rel~=next], a[rel~=next]").is_empty();
         let mut links: Vec<Link> = Vec::new();
@@ -303,6 +311,8 @@ struct Reader<'p, 'h> {
     vocabulary: &'p Vocabulary,
     headings: Vec<(u8, String)>,
     tables: HashMap<NodeId, Table<'h>>,
+    /// What elements say beside their links, where it is short; many links may share one.
+    asides: HashMap<NodeId, Option<String>>,
     /// How much of [`SPANNED_MAX`] is left.
     spanned_left: usize,
     /// What the row of the link at hand says of its last change.
@@ -459,21 +469,19 @@ impl<'h> Reader<'_, 'h> {
             caption = self.table(table).caption.clone();
         }
         for element in ancestors.iter().take(table.unwrap_or(ancestors.len())) {
-            let text = match element.value().name() {
-                "li" => words_without(*element, |inner| self.is_file(inner) || matches!(inner.value().name(), "ul" | "ol")),
-                "dd" => element
-                    .prev_siblings()
-                    .filter_map(ElementRef::wrap)
-                    .find(|sibling| sibling.value().name() == "dt")
-                    .map(words)
-                    .unwrap_or_default(),
-                "p" | "div" | "td" | "figcaption" => words_without(*element, |inner| self.is_file(inner)),
-                _ => continue,
-            };
-            let is_short = text.chars().count() <= ASIDE_LENGTH_MAX;
-            if is_short {
-                found.push(text);
+            if !matches!(element.value().name(), "li" | "dd" | "p" | "div" | "td" | "figcaption") {
+                continue;
             }
+            let short = match self.asides.get(&element.id()) {
+                Some(short) => short.clone(),
+                None => {
+                    let short = Some(self.aside(*element)).filter(|text| text.chars().count() <= ASIDE_LENGTH_MAX);
+                    self.asides.insert(element.id(), short.clone());
+                    short
+                }
+            };
+            let is_short = short.is_some();
+            found.extend(short);
             if !is_short || matches!(element.value().name(), "div" | "td") {
                 break;
             }
@@ -486,6 +494,20 @@ impl<'h> Reader<'_, 'h> {
         beside.extend(headings.into_iter().rev().map(|(_, text)| Beside { text: text.clone(), is_heading: true }));
         beside.extend(page.into_iter().rev().map(|(_, text)| Beside { text: part(text).rest, is_heading: true }));
         beside
+    }
+
+    /// What an element says beside the links to files in it; of a definition, its term.
+    fn aside(&self, element: ElementRef<'h>) -> String {
+        match element.value().name() {
+            "li" => words_without(element, |inner| self.is_file(inner) || matches!(inner.value().name(), "ul" | "ol")),
+            "dd" => element
+                .prev_siblings()
+                .filter_map(ElementRef::wrap)
+                .find(|sibling| sibling.value().name() == "dt")
+                .map(words)
+                .unwrap_or_default(),
+            _ => words_without(element, |inner| self.is_file(inner)),
+        }
     }
 
     /// The texts of a link's row: the one that names it first.
