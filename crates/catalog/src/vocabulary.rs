@@ -124,8 +124,9 @@ impl Vocabulary {
             .licence_by_spelling
             .get(&spelling)
             .or_else(|| (text.contains("://")).then(|| self.licence_by_spelling.get(&fold(&bare_url(text)))).flatten())
-            .or_else(|| self.licence_by_spelling.get(&fold(&creative_commons(&spelling)?)));
-        found.map(String::as_str)
+            .or_else(|| self.licence_by_spelling.get(&fold(&creative_commons(&spelling)?)))
+            .map(String::as_str);
+        found.or_else(|| self.find_licence(&listed_licence(text)?))
     }
 
     /// The theme a publisher means by an id, title or URI.
@@ -156,7 +157,34 @@ fn bare_url(url: &str) -> String {
     let rest = rest.strip_prefix("www.").unwrap_or(rest);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let cut = rest.find("/deed").or_else(|| rest.find("/legalcode")).unwrap_or(rest.len());
-    rest[..cut].trim_end_matches('/').to_owned()
+    let rest = rest[..cut].trim_end_matches('/');
+    // Open Data Commons moved its licences; both addresses are in use.
+    match rest.strip_prefix("opendatacommons.org/licenses/").and_then(|rest| rest.trim_end_matches("/summary").strip_suffix("/1.0")) {
+        Some(licence) => format!("opendatacommons.org/licenses/{licence}/1-0"),
+        None => rest.to_owned(),
+    }
+}
+
+/// The id in an address of one of the lists of licences that software uses: `http://www.opendefinition.org/licenses/cc-by` (CKAN) → `cc-by`,
+/// `http://publications.europa.eu/resource/authority/licence/CC_BY_4_0` → `CC BY 4.0`, `https://spdx.org/licenses/CC0-1.0.html` → `CC0-1.0`.
+fn listed_licence(url: &str) -> Option<String> {
+    let bare = url.contains("://").then(|| bare_url(url))?;
+    for list in ["opendefinition.org/licenses/", "spdx.org/licenses/"] {
+        if let Some(id) = bare.strip_prefix(list) {
+            return Some(id.trim_end_matches(".html").to_owned());
+        }
+    }
+    let code = bare.strip_prefix("publications.europa.eu/resource/authority/licence/")?;
+    let mut words: Vec<&str> = code.split('_').collect();
+    let is_number = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let version = match words.as_slice() {
+        [.., major, minor] if is_number(major) && is_number(minor) => Some(format!("{major}.{minor}")),
+        _ => None,
+    };
+    if version.is_some() {
+        words.truncate(words.len() - 2);
+    }
+    Some(words.into_iter().chain(version.as_deref()).collect::<Vec<_>>().join(" "))
 }
 
 /// `クリエイティブ・コモンズ・ライセンス 表示-継承 4.0 国際` → `CC-BY-SA-4.0`: a Creative Commons licence named in full, by its parts. `None` when
@@ -355,8 +383,25 @@ mod tests {
             "cc-by",
             "https://creativecommons.org/licenses/by/4.0/deed.ja",
             "http://creativecommons.org/licenses/by/4.0",
+            "http://www.opendefinition.org/licenses/cc-by",
+            "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0",
+            "https://spdx.org/licenses/CC-BY-4.0.html",
         ] {
             assert_eq!(vocabulary.find_licence(text), Some("CC-BY-4.0"), "{text}");
+        }
+        for (text, id) in [
+            ("http://opendatacommons.org/licenses/odbl/1.0/", Some("ODbL-1.0")),
+            ("https://opendatacommons.org/licenses/odbl/1-0/", Some("ODbL-1.0")),
+            ("https://opendatacommons.org/licenses/by/1.0/", Some("ODC-BY-1.0")),
+            ("http://www.opendefinition.org/licenses/odc-odbl", Some("ODbL-1.0")),
+            ("http://publications.europa.eu/resource/authority/licence/CC0", Some("CC0-1.0")),
+            ("http://publications.europa.eu/resource/authority/licence/CC_BYSA_4_0", Some("CC-BY-SA-4.0")),
+            ("http://publications.europa.eu/resource/authority/licence/OP_DATPRO", None),
+            ("http://publications.europa.eu/resource/authority/licence/", None),
+            ("https://spdx.org/licenses/", None),
+            ("https://www.city.example.jp/licenses/cc-by", None),
+        ] {
+            assert_eq!(vocabulary.find_licence(text), id, "{text}");
         }
         let blank = LicenceDraft { title: "題".into(), ckan_id: Some(" ".into()), aliases: vec![String::new()], ..Default::default() };
         let fields: Vec<String> = blank.check().into_iter().map(|error| error.field).collect();

@@ -576,7 +576,7 @@ impl Reader<'_> {
     fn label(&self, term: &Term) -> Option<String> {
         let node = as_node(term);
         let name = node.and_then(|node| {
-            let names = [SKOS_PREF_LABEL, RDFS_LABEL, DCT_TITLE, FOAF_NAME, VCARD_FN, SCHEMA_NAME, DCT_DESCRIPTION];
+            let names = [SKOS_PREF_LABEL, RDFS_LABEL, DCT_TITLE, FOAF_NAME, VCARD_FN, SCHEMA_NAME, DCT_DESCRIPTION, RDF_VALUE];
             names.into_iter().find_map(|predicate| self.bilingual(&node, &[predicate]).0)
         });
         name.or_else(|| self.text(term))

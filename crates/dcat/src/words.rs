@@ -11,7 +11,7 @@ macro_rules! words {
 }
 
 words! {
-    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#": RDF_TYPE "type";
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#": RDF_TYPE "type", RDF_VALUE "value";
     rdfs = "http://www.w3.org/2000/01/rdf-schema#": RDFS_LABEL "label";
     dcat = "http://www.w3.org/ns/dcat#": DCAT_CATALOG "Catalog", DCAT_DATASET_CLASS "Dataset", DCAT_DISTRIBUTION_CLASS "Distribution",
         DCAT_DATASET "dataset", DCAT_RECORD "record", DCAT_SUB_CATALOG "catalog", DCAT_DISTRIBUTION "distribution", DCAT_KEYWORD "keyword", DCAT_THEME "theme", DCAT_THEME_TAXONOMY "themeTaxonomy",

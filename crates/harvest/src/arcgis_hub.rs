@@ -173,7 +173,15 @@ impl Hub<'_> {
             record.theme(&[category.rsplit('/').next().unwrap_or_default()]);
         }
         let named = Some(text(properties, "license")).filter(|word| !matches!(word.as_str(), "custom" | "none" | "")).unwrap_or_default();
-        (record.draft.licence, record.draft.licence_text) = record.licence(&[&named, &plain_text(&text(properties, "licenseInfo"))]);
+        let terms = plain_text(&text(properties, "licenseInfo"));
+        // Nothing but a link: its address or its words may be a licence.
+        let known = lone_link(&terms).and_then(|[label, address]| {
+            [address, label].into_iter().find_map(|spelling| record.vocabulary.find_licence(spelling)).map(str::to_owned)
+        });
+        (record.draft.licence, record.draft.licence_text) = match known.filter(|_| named.is_empty()) {
+            Some(licence) => (Some(licence), None),
+            None => record.licence(&[&named, &terms]),
+        };
         record.draft.issued = moment(properties, "created").map(jst_day);
         record.draft.modified = moment(properties, "modified");
         for word in texts(properties, "culture") {
@@ -251,6 +259,12 @@ fn too_many() -> Text {
         "検索で取得できる 10,000 件を超えており、続きを指定できません。取り込み元を分けてください。",
         "there are more than the 10,000 records that a search gives, and no way on; the source must be split",
     )
+}
+
+/// Words and address of a text that is one link in Markdown and nothing else.
+fn lone_link(text: &str) -> Option<[&str; 2]> {
+    let (label, address) = text.trim().strip_prefix('[')?.strip_suffix(')')?.split_once("](")?;
+    (!label.contains(['[', ']']) && !address.contains(['(', ')', ' ', '\n'])).then_some([label, address])
 }
 
 /// Milliseconds, as a number or as digits.

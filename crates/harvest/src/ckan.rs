@@ -424,9 +424,11 @@ impl<'a> Site<'a> {
                     run.take(self.convert(&package, true, vocabulary, name)).await?;
                 }
                 Err(error) => {
+                    // Who asks for fewer requests is not asked for the rest.
+                    let is_last = error.status() == Some(429);
                     let cause = error.at(&format!("package_show {name}"));
                     refusals += 1;
-                    if refusals >= SHOW_REFUSALS_MAX {
+                    if refusals >= SHOW_REFUSALS_MAX || is_last {
                         return Err(Stop::Broken(cause));
                     }
                     run.send(Err(RecordFailure { remote_id: id, position: name.to_owned(), cause, raw: None })).await?;
@@ -857,7 +859,8 @@ fn extras(fields: &Fields, structured: bool) -> BTreeMap<String, String> {
         }
         _ => {}
     }
-    found.retain(|key, value| !key.is_empty() && !value.trim().is_empty() && value != "null");
+    // ckanext-harvest puts the numbers of its own last run among the extras of what a portal harvested itself.
+    found.retain(|key, value| !key.is_empty() && !key.starts_with("harvest_") && !value.trim().is_empty() && value != "null");
     found
 }
 

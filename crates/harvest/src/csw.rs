@@ -145,6 +145,13 @@ fn exception(root: &Element) -> Option<Text> {
     ))
 }
 
+/// Whether an exception says that what was asked for is not had here, rather than that something went wrong.
+fn is_refusal(root: &Element) -> bool {
+    let exception = root.nearest("Exception").or_else(|| root.nearest("ServiceException"));
+    let code = exception.and_then(|exception| exception.attribute("exceptionCode").or_else(|| exception.attribute("code")));
+    code.is_some_and(|code| code != "NoApplicableCode")
+}
+
 struct Service<'a> {
     client: &'a Client,
     base: Url,
@@ -186,23 +193,47 @@ impl<'a> Service<'a> {
         Ok(Service { client, base })
     }
 
-    /// The first page by the first way that is not refused.
+    /// The first page by the first way that is not refused. A service that offers ISO records and has a fault is not asked for Dublin Core: in
+    /// those fewer words every record would look changed.
     async fn first_page(&self) -> Result<(Way, Document), Stop> {
         let mut refused = None;
+        let mut has_fault = false;
         for way in WAYS {
+            if way.output_schema != GMD && has_fault && self.offers_iso().await? {
+                break;
+            }
             let cause = match self.page(*way, 1).await {
                 Ok(document) => match exception(&document.root) {
                     None => return Ok((*way, document)),
-                    Some(cause) => cause,
+                    Some(cause) => {
+                        has_fault |= !is_refusal(&document.root);
+                        cause
+                    }
                 },
                 // Some report exceptions with a status of their own.
-                Err(PageError::Fetch(error)) if matches!(error.status(), Some(400 | 404 | 422 | 500 | 501)) => error.text(),
+                Err(PageError::Fetch(error)) if matches!(error.status(), Some(400 | 404 | 422 | 500 | 501)) => {
+                    has_fault |= error.status() == Some(500);
+                    error.text()
+                }
                 Err(error) => return Err(error.into()),
             };
             refused.get_or_insert(cause);
         }
         let refused = refused.unwrap_or_else(|| Text::new("CSW が応答しません。", "the CSW does not answer"));
         Err(refused.into())
+    }
+
+    /// Whether the service says that it gives ISO records.
+    async fn offers_iso(&self) -> Result<bool, Stop> {
+        let mut url = self.base.clone();
+        url.query_pairs_mut().extend_pairs([("service", "CSW"), ("version", "2.0.2"), ("request", "GetCapabilities")]);
+        let fetched = match self.client.get(url.as_str(), ACCEPT).await {
+            Ok(fetched) => fetched,
+            Err(error) if matches!(error.status(), Some(400 | 404 | 405 | 422 | 501)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let document = Document::read(&fetched)?;
+        Ok(document.root.all("Value").iter().any(|value| value.own_text() == GMD))
     }
 
     async fn page(&self, way: Way, start: u64) -> Result<Document, PageError> {

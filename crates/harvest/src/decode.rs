@@ -183,7 +183,9 @@ fn encoding_of(file: &mut (impl Read + Seek)) -> io::Result<(&'static Encoding, 
     } else if utf8.lost == 0 || utf8.japanese > 4 * utf8.lost || (utf8.lost == 1 && utf8.ends_lost && utf8.japanese > 0) {
         UTF_8
     } else {
-        match (shift_jis.lost == 0, euc_jp.lost == 0) {
+        // A file that was cut off within a character has no other fault.
+        let is_whole = |trial: &Trial| trial.lost == usize::from(trial.ends_lost);
+        match (is_whole(&shift_jis), is_whole(&euc_jp)) {
             (false, true) => EUC_JP,
             (true, false) => SHIFT_JIS,
             // CP932 unless it is much rather EUC-JP.
@@ -319,6 +321,9 @@ mod tests {
         assert_eq!(check(&whole[..whole.len() - 1]), ("避難".to_owned(), true, false));
         let cp932 = SHIFT_JIS.encode("ひなん所,避").0.into_owned();
         assert!(check(&cp932[..cp932.len() - 1]).1);
+        let text = "データセット_タイトル,概要\n避難所一覧,市内の避難所\n".repeat(20) + "人口";
+        let euc_jp = EUC_JP.encode(&text).0.into_owned();
+        assert_eq!(check(&euc_jp[..euc_jp.len() - 1]), (text.trim_end_matches('口').to_owned(), true, false));
     }
 
     #[test]

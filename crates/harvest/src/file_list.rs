@@ -34,6 +34,8 @@ const FEEDS: &[&str] = &["rss.xml", "feed.xml", "atom.xml", "sitemap.xml", "inde
 const ASIDE_LENGTH_MAX: usize = 80;
 /// Rows and columns that one cell may span.
 const SPAN_MAX: usize = 500;
+/// Places that cells of one page may fill by spanning rows and columns: a few lines may claim as many as there is memory.
+const SPANNED_MAX: usize = 200_000;
 
 pub(crate) async fn read(source: &HarvestSourceDraft, client: &Client, vocabulary: &Vocabulary, run: &mut Run) -> Result<End, Stop> {
     let start = Url::parse(source.url.trim()).map_err(|_| crate::Error::InvalidUrl { url: source.url.chars().take(500).collect() })?;
@@ -123,7 +125,16 @@ impl Page {
         let licence = all("a[rel~=license], link[rel~=license]")
             .first()
             .and_then(|link| Some([base.join(link.attr("href")?).ok()?.to_string(), words(*link)]));
-        let mut reader = Reader { base, pattern, vocabulary, headings: Vec::new(), tables: HashMap::new(), updated: None };
+        let mut reader = Reader {
+            base,
+            pattern,
+            vocabulary,
+            headings: Vec::new(),
+            tables: HashMap::new(),
+            asides: HashMap::new(),
+            spanned_left: SPANNED_MAX,
+            updated: None,
+        };
         let page_title = all("title").first().map(|title| words(*title)).unwrap_or_default();
         let mut has_next = !all("link[rel~=next], a[rel~=next]").is_empty();
         let mut links: Vec<Link> = Vec::new();
@@ -300,6 +311,10 @@ struct Reader<'p, 'h> {
     vocabulary: &'p Vocabulary,
     headings: Vec<(u8, String)>,
     tables: HashMap<NodeId, Table<'h>>,
+    /// What elements say beside their links, where it is short; many links may share one.
+    asides: HashMap<NodeId, Option<String>>,
+    /// How much of [`SPANNED_MAX`] is left.
+    spanned_left: usize,
     /// What the row of the link at hand says of its last change.
     updated: Option<DateTime<Utc>>,
 }
@@ -454,21 +469,19 @@ impl<'h> Reader<'_, 'h> {
             caption = self.table(table).caption.clone();
         }
         for element in ancestors.iter().take(table.unwrap_or(ancestors.len())) {
-            let text = match element.value().name() {
-                "li" => words_without(*element, |inner| self.is_file(inner) || matches!(inner.value().name(), "ul" | "ol")),
-                "dd" => element
-                    .prev_siblings()
-                    .filter_map(ElementRef::wrap)
-                    .find(|sibling| sibling.value().name() == "dt")
-                    .map(words)
-                    .unwrap_or_default(),
-                "p" | "div" | "td" | "figcaption" => words_without(*element, |inner| self.is_file(inner)),
-                _ => continue,
-            };
-            let is_short = text.chars().count() <= ASIDE_LENGTH_MAX;
-            if is_short {
-                found.push(text);
+            if !matches!(element.value().name(), "li" | "dd" | "p" | "div" | "td" | "figcaption") {
+                continue;
             }
+            let short = match self.asides.get(&element.id()) {
+                Some(short) => short.clone(),
+                None => {
+                    let short = Some(self.aside(*element)).filter(|text| text.chars().count() <= ASIDE_LENGTH_MAX);
+                    self.asides.insert(element.id(), short.clone());
+                    short
+                }
+            };
+            let is_short = short.is_some();
+            found.extend(short);
             if !is_short || matches!(element.value().name(), "div" | "td") {
                 break;
             }
@@ -481,6 +494,20 @@ impl<'h> Reader<'_, 'h> {
         beside.extend(headings.into_iter().rev().map(|(_, text)| Beside { text: text.clone(), is_heading: true }));
         beside.extend(page.into_iter().rev().map(|(_, text)| Beside { text: part(text).rest, is_heading: true }));
         beside
+    }
+
+    /// What an element says beside the links to files in it; of a definition, its term.
+    fn aside(&self, element: ElementRef<'h>) -> String {
+        match element.value().name() {
+            "li" => words_without(element, |inner| self.is_file(inner) || matches!(inner.value().name(), "ul" | "ol")),
+            "dd" => element
+                .prev_siblings()
+                .filter_map(ElementRef::wrap)
+                .find(|sibling| sibling.value().name() == "dt")
+                .map(words)
+                .unwrap_or_default(),
+            _ => words_without(element, |inner| self.is_file(inner)),
+        }
     }
 
     /// The texts of a link's row: the one that names it first.
@@ -496,6 +523,10 @@ impl<'h> Reader<'_, 'h> {
         let mut updated = None;
         for (column, other) in cells.iter().enumerate() {
             let Some(other) = other else { continue };
+            // A cell over several columns says its words once.
+            if column > 0 && cells[column - 1].is_some_and(|before| before.id() == other.id()) {
+                continue;
+            }
             let text = words_without(*other, |inner| self.is_file(inner));
             let is_number = text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || c == '.');
             if is_number || text.chars().count() > ASIDE_LENGTH_MAX || named.iter().any(|(_, _, known)| *known == text) {
@@ -547,12 +578,14 @@ impl<'h> Reader<'_, 'h> {
     }
 
     fn table(&mut self, table: ElementRef<'h>) -> &Table<'h> {
-        self.tables.entry(table.id()).or_insert_with(|| Table::new(table))
+        let left = &mut self.spanned_left;
+        self.tables.entry(table.id()).or_insert_with(|| Table::new(table, left))
     }
 }
 
 impl<'h> Table<'h> {
-    fn new(table: ElementRef<'h>) -> Self {
+    /// Takes what its cells span from `left`; when that is used up, a cell is where it stands and nowhere else.
+    fn new(table: ElementRef<'h>, left: &mut usize) -> Self {
         let mut grid = Table { rows: Vec::new(), places: HashMap::new(), caption: String::new() };
         let is_own = |element: &ElementRef<'h>| {
             element
@@ -572,16 +605,21 @@ impl<'h> Table<'h> {
                     column += 1;
                 }
                 let span = |name: &str| cell.attr(name).and_then(|span| span.trim().parse::<usize>().ok()).unwrap_or(1).clamp(1, SPAN_MAX);
+                let (mut height, mut width) = (span("rowspan").min(rows.len() - row), span("colspan"));
+                match left.checked_sub(height * width - 1) {
+                    Some(rest) => *left = rest,
+                    None => (height, width) = (1, 1),
+                }
                 grid.places.insert(cell.id(), (row, column));
-                for cells in grid.rows.iter_mut().skip(row).take(span("rowspan")) {
-                    for at in column..column + span("colspan") {
+                for cells in grid.rows.iter_mut().skip(row).take(height) {
+                    for at in column..column + width {
                         if cells.len() <= at {
                             cells.resize(at + 1, None);
                         }
                         cells[at].get_or_insert(cell);
                     }
                 }
-                column += span("colspan");
+                column += width;
             }
         }
         grid

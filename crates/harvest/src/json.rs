@@ -23,6 +23,8 @@ pub(crate) enum JsonError {
     Fetch(Error),
     /// What came was something else.
     Answer(Text),
+    /// The document began as it should and ends too early.
+    CutOff(Text),
 }
 
 impl JsonError {
@@ -30,16 +32,26 @@ impl JsonError {
     pub(crate) fn at(self, place: &str) -> Text {
         let cause = match self {
             JsonError::Fetch(error) => error.text(),
-            JsonError::Answer(cause) => cause,
+            JsonError::Answer(cause) | JsonError::CutOff(cause) => cause,
         };
         Text::new(format!("{place}: {}", cause.ja), format!("{place}: {}", cause.en))
     }
 
-    /// Whether the server knows no such address, so that another release's may be tried: a status that says so, or a web page.
+    /// Whether the server knows no such address, so that another release's may be tried: a status that says so, or a web page. What was cut off
+    /// is there: another way would bring the same records in other words.
     pub(crate) fn is_elsewhere(&self) -> bool {
         match self {
             JsonError::Fetch(error) => matches!(error.status(), Some(400 | 401 | 403 | 404 | 405 | 406 | 409 | 410 | 501)),
             JsonError::Answer(_) => true,
+            JsonError::CutOff(_) => false,
+        }
+    }
+
+    /// The HTTP status, where it is what was wrong.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            JsonError::Fetch(error) => error.status(),
+            JsonError::Answer(_) | JsonError::CutOff(_) => None,
         }
     }
 
@@ -53,7 +65,7 @@ impl From<JsonError> for Stop {
     fn from(error: JsonError) -> Self {
         Stop::Broken(match error {
             JsonError::Fetch(error) => error.text(),
-            JsonError::Answer(cause) => cause,
+            JsonError::Answer(cause) | JsonError::CutOff(cause) => cause,
         })
     }
 }
@@ -61,21 +73,27 @@ impl From<JsonError> for Stop {
 /// Fetches a JSON document. `software` is who should be answering, for the message when a web page comes instead.
 pub(crate) async fn get(client: &Client, url: &str, software: &str) -> Result<Value, JsonError> {
     let fetched = client.get(url, ACCEPT).await.map_err(JsonError::Fetch)?;
-    read(&fetched, software).map_err(JsonError::Answer)
+    read(&fetched, software)
 }
 
-fn read(fetched: &Fetched, software: &str) -> Result<Value, Text> {
+fn read(fetched: &Fetched, software: &str) -> Result<Value, JsonError> {
     if fetched.is_html() {
-        return Err(not_json(software));
+        return Err(JsonError::Answer(not_json(software)));
     }
     lenient::parse(&fetched.body).map_err(|fault| match fault {
-        Fault::Encoding => not_utf8(),
+        Fault::Encoding => JsonError::Answer(not_utf8()),
         Fault::Syntax(error) => {
             let detail = clip(&error.to_string(), 200);
-            Text::new(
+            let cause = Text::new(
                 format!("応答が JSON として読めないか、途中で切れています（{detail}）。時間をおいて再度実行してください。"),
                 format!("the answer is not whole JSON: {detail}; try again later"),
-            )
+            );
+            let body = fetched.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&fetched.body).trim_ascii_start();
+            if (body.starts_with(b"{") || body.starts_with(b"[")) && error.is_eof() {
+                JsonError::CutOff(cause)
+            } else {
+                JsonError::Answer(cause)
+            }
         }
     })
 }
@@ -149,7 +167,9 @@ pub(crate) fn object<'f>(fields: &'f Fields, key: &str) -> Option<&'f Fields> {
 /// A number of bytes or records: a number, digits, `8,053`, `8.1 KB`.
 pub(crate) fn whole_number(value: Option<&Value>) -> Option<i64> {
     let number = match value? {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
+        Value::Number(number) => {
+            number.as_i64().or_else(|| number.as_f64().filter(|number| number.abs() < 9e15).map(|number| number as i64))
+        }
         Value::String(text) => size(text),
         _ => None,
     };
@@ -242,6 +262,7 @@ mod tests {
             (json!("-1"), None),
             (json!("不明"), None),
             (json!("1e400KB"), None),
+            (json!(1e20), None),
             (json!(null), None),
         ] {
             assert_eq!(whole_number(Some(&value)), bytes, "{value}");

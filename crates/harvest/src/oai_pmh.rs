@@ -169,12 +169,18 @@ impl<'a> Repository<'a> {
         Ok(Document::read(&fetched)?)
     }
 
-    /// The best format that the repository offers; what every repository must have when it does not say.
+    /// The best format that the repository offers; what every repository must have when it does not know the question. One that fails to answer
+    /// it is not read: in another format every record would look changed.
     async fn prefix(&self) -> Result<&'static str, Stop> {
-        let offered = match self.ask(&[("verb", "ListMetadataFormats")]).await {
-            Ok(document) => document.root.all("metadataPrefix").iter().map(|prefix| prefix.own_text().to_owned()).collect(),
-            Err(Stop::Broken(_)) => Vec::new(),
-            Err(stop) => return Err(stop),
+        let mut url = self.base.clone();
+        url.query_pairs_mut().append_pair("verb", "ListMetadataFormats");
+        let offered = match self.client.get(url.as_str(), ACCEPT).await {
+            Ok(fetched) => {
+                let document = Document::read(&fetched)?;
+                document.root.all("metadataPrefix").iter().map(|prefix| prefix.own_text().to_owned()).collect()
+            }
+            Err(error) if matches!(error.status(), Some(400 | 404 | 405 | 422 | 501)) => Vec::new(),
+            Err(error) => return Err(error.into()),
         };
         Ok(FORMATS.iter().copied().find(|format| offered.iter().any(|prefix| prefix == format)).unwrap_or("oai_dc"))
     }

@@ -1,5 +1,7 @@
 //! Web pages: their text by its bytes, and the words of their parts.
 
+use std::collections::HashMap;
+
 use minato_catalog::Text;
 use scraper::{ElementRef, Node};
 
@@ -38,6 +40,8 @@ const UNNESTED: &[&str] = &[
 ];
 /// Deepest nesting read.
 const DEPTH_MAX: usize = 1_000;
+/// Most attributes of a tag read.
+const ATTRIBUTES_MAX: usize = 1_000;
 
 /// A page's text; headers and `<meta charset>` may lie, the bytes do not.
 pub(crate) fn page_text(fetched: &Fetched) -> Result<String, Text> {
@@ -48,6 +52,13 @@ pub(crate) fn page_text(fetched: &Fetched) -> Result<String, Text> {
         return Err(Text::new(
             format!("{place} は閉じられていないタグが多すぎるため読めません。ページの HTML を直してください。"),
             format!("{place} has too many tags that are never closed and was not read; mend the page's HTML"),
+        ));
+    }
+    if has_too_many_attributes(&text) {
+        let place = &fetched.url;
+        return Err(Text::new(
+            format!("{place} は 1 つのタグの属性が {ATTRIBUTES_MAX} 個を超えるため読めません。ページの HTML を直してください。"),
+            format!("{place} has a tag with more than {ATTRIBUTES_MAX} attributes and was not read; mend the page's HTML"),
         ));
     }
     let looks_like_a_page =
@@ -62,9 +73,62 @@ pub(crate) fn page_text(fetched: &Fetched) -> Result<String, Text> {
     ))
 }
 
+/// Whether a tag has so many attributes that reading it would take for ever: the parser compares each with those before it.
+fn has_too_many_attributes(page: &str) -> bool {
+    let is_space = |c: char| c.is_ascii_whitespace();
+    let ends_name = |c: char| is_space(c) || matches!(c, '/' | '>');
+    let mut rest = page;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            continue;
+        }
+        let name = &rest[..rest.find(ends_name).unwrap_or(rest.len())];
+        rest = &rest[name.len()..];
+        let mut count = 0;
+        loop {
+            rest = rest.trim_start_matches(|c| is_space(c) || c == '/');
+            if rest.is_empty() {
+                return false;
+            }
+            if let Some(after) = rest.strip_prefix('>') {
+                rest = after;
+                break;
+            }
+            count += 1;
+            if count > ATTRIBUTES_MAX {
+                return true;
+            }
+            // Whatever its first character is belongs to the attribute's name.
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            let end = rest[first..].find(|c| ends_name(c) || c == '=').map_or(rest.len(), |end| first + end);
+            rest = rest[end..].trim_start_matches(is_space);
+            if let Some(value) = rest.strip_prefix('=') {
+                let value = value.trim_start_matches(is_space);
+                rest = match value.chars().next() {
+                    Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).map_or("", |(_, after)| after),
+                    _ => &value[value.find(|c| is_space(c) || c == '>').unwrap_or(value.len())..],
+                };
+            }
+        }
+        // Scripts compare with `<`, too.
+        if ["script", "style", "textarea", "title"].iter().any(|raw| name.eq_ignore_ascii_case(raw)) {
+            while let Some(at) = rest.find("</") {
+                rest = &rest[at + 2..];
+                if rest.get(..name.len()).is_some_and(|end| end.eq_ignore_ascii_case(name)) {
+                    break;
+                }
+            }
+        }
+    }
+    false
+}
+
 /// Whether tags are nested so deep that reading them would take for ever: the parser's work grows with the square of the depth.
 fn is_too_deep(page: &str) -> bool {
     let mut depth: usize = 0;
+    // An end tag without its beginning ends nothing.
+    let mut open_by_name: HashMap<String, usize> = HashMap::new();
     // Scripts compare with `<`, too.
     let mut script: Option<&str> = None;
     for rest in page.split('<').skip(1) {
@@ -81,7 +145,12 @@ fn is_too_deep(page: &str) -> bool {
         if script.is_some() || name.is_empty() || UNNESTED.contains(&name.as_str()) {
             continue;
         }
-        depth = if is_end { depth.saturating_sub(1) } else { depth + 1 };
+        let open = open_by_name.entry(name).or_default();
+        if !is_end {
+            (*open, depth) = (*open + 1, depth + 1);
+        } else if *open > 0 {
+            (*open, depth) = (*open - 1, depth - 1);
+        }
         if depth > DEPTH_MAX {
             return true;
         }
@@ -144,8 +213,33 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_of_many_attributes_is_refused_before_it_costs() {
+        let tag = |attributes: &str| format!("<p>x</p><body {attributes}>y</body>");
+        let numbered = |count: usize| (0..count).map(|n| format!("a{n}=x ")).collect::<String>();
+        assert!(has_too_many_attributes(&tag(&numbered(ATTRIBUTES_MAX + 1))));
+        assert!(!has_too_many_attributes(&tag(&numbered(ATTRIBUTES_MAX))));
+        // However they are written.
+        for start in ["title=\"a > b\" ", "title='<' ", "= ", "x=> ", "a / b=\"\"c "] {
+            let is_closed = start == "x=> ";
+            assert_eq!(has_too_many_attributes(&tag(&format!("{start}{}", numbered(2 * ATTRIBUTES_MAX)))), !is_closed, "{start}");
+        }
+        let words = "a < b c=d ".repeat(ATTRIBUTES_MAX);
+        for harmless in [
+            format!("<script>if (a <b) {words}</SCRIPT><p>"),
+            format!("<pre>{words}</pre>"),
+            tag(&format!("style=\"{}\"", "x ".repeat(ATTRIBUTES_MAX * 2))),
+            "<".repeat(100),
+            "<a".to_owned(),
+            "<a b='".to_owned(),
+        ] {
+            assert!(!has_too_many_attributes(&harmless), "{}", &harmless[..harmless.len().min(60)]);
+        }
+    }
+
+    #[test]
     fn deep_nesting_is_refused_before_it_costs() {
         assert!(is_too_deep(&"<b><div>".repeat(DEPTH_MAX)));
+        assert!(is_too_deep(&"<div></i>".repeat(2 * DEPTH_MAX)));
         assert!(!is_too_deep(&"<p>x<li>y<br>".repeat(10 * DEPTH_MAX)));
         assert!(!is_too_deep(&format!("<script>{}</script>", "if(a<b)x;".repeat(2 * DEPTH_MAX))));
         assert!(!is_too_deep(&"<div><b>x</b></div>".repeat(DEPTH_MAX)));

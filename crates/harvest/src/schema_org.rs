@@ -25,6 +25,8 @@ const ACCEPT: &str = "text/html, application/xhtml+xml;q=0.9, application/xml;q=
 const SITEMAP_DEPTH_MAX: usize = 5;
 /// Sitemaps of one site; the protocol allows 50,000 pages in each.
 const SITEMAPS_MAX: usize = 2_000;
+/// Pages that cannot be had one after the other before a server is left alone.
+const REFUSALS_MAX: usize = 20;
 /// Where sitemaps are when robots.txt names none.
 const SITEMAPS: &[&str] = &["/sitemap.xml", "/sitemap_index.xml", "/wp-sitemap.xml"];
 
@@ -83,6 +85,8 @@ struct Crawl<'a> {
     /// Pages in other languages and their Japanese version.
     versions: BTreeMap<String, String>,
     pages: usize,
+    /// Pages in a row that could not be had.
+    refusals: usize,
     /// Pages that robots.txt does not allow.
     forbidden: u64,
     elsewhere: u64,
@@ -112,6 +116,7 @@ impl<'a> Crawl<'a> {
             entries: BTreeMap::new(),
             versions: BTreeMap::new(),
             pages: 0,
+            refusals: 0,
             forbidden: 0,
             elsewhere: 0,
             doubt: None,
@@ -281,8 +286,17 @@ impl<'a> Crawl<'a> {
                 self.forbidden += 1;
                 return Ok(());
             }
-            Err(refusal) => return run.send(Err(page_failure(address, refusal.text()))).await,
+            Err(refusal) => {
+                self.refusals += 1;
+                // Who asks for fewer requests is not asked for the rest; a server that is down is not waited for page by page.
+                let asks_for_fewer = matches!(&refusal, Refusal::Fetch(error) if error.status() == Some(429));
+                if asks_for_fewer || self.refusals >= REFUSALS_MAX {
+                    return Err(Stop::Broken(refusal.text()));
+                }
+                return run.send(Err(page_failure(address, refusal.text()))).await;
+            }
         };
+        self.refusals = 0;
         self.visited.insert(address_of(&fetched.url));
         if !self.is_here(&fetched.url) {
             let cause = Text::new(

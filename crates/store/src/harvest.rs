@@ -271,10 +271,10 @@ pub fn prune_outcomes(conn: &mut AnyConnection, source_id: Uuid, keep: i64) -> R
     Ok(diesel::delete(rows).execute(conn)?)
 }
 
-/// Gives a record the id it has at the source by now.
+/// Gives a record the id it has at the source by now. Its hash is forgotten: what the dataset says of where it came from is to be written anew.
 pub fn rename_record(conn: &mut AnyConnection, source_id: Uuid, old: &str, new: &str) -> Result<()> {
     let row = harvest_record::table.filter(harvest_record::source_id.eq(source_id.to_string())).filter(harvest_record::remote_id.eq(old));
-    diesel::update(row).set(harvest_record::remote_id.eq(new)).execute(conn)?;
+    diesel::update(row).set((harvest_record::remote_id.eq(new), harvest_record::content_hash.eq(""))).execute(conn)?;
     Ok(())
 }
 

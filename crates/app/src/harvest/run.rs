@@ -890,7 +890,8 @@ fn sweep_max(known: i64, percent: i64) -> i64 {
     if known < SMALL_SOURCE { known / 2 } else { (known * percent / 100).max(1) }
 }
 
-/// Gives drafts of distributions the ids they have here: by the source's own id, else by address, else by title.
+/// Gives drafts of distributions the ids they have here: by the source's own id, else by address (of a page or service, where there is no file),
+/// else by title.
 pub(super) fn match_distributions(draft: &mut DatasetDraft, before: &Dataset) {
     let old = &before.content.distributions;
     let mut free: BTreeSet<Uuid> = old.iter().map(|distribution| distribution.id).collect();
@@ -900,7 +901,8 @@ pub(super) fn match_distributions(draft: &mut DatasetDraft, before: &Dataset) {
         for new in drafts.iter_mut().filter(|new| new.id.is_none()) {
             let same = |other: &&minato_catalog::Distribution| match rule {
                 0 => new.identifier.is_some() && new.identifier == other.identifier,
-                1 => new.download_url.is_some() && new.download_url == other.download_url,
+                1 if new.download_url.is_some() => new.download_url == other.download_url,
+                1 => new.access_url.is_some() && new.access_url == other.access_url && other.download_url.is_none(),
                 _ => !new.title.is_empty() && new.title == other.title,
             };
             let found = old.iter().filter(|other| free.contains(&other.id)).find(same);
@@ -944,6 +946,26 @@ fn joined(errors: &[FieldError]) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distributions_are_known_by_their_address_whatever_leads_there() {
+        let at = |title: &str, access: Option<&str>, download: Option<&str>| minato_catalog::DistributionDraft {
+            title: title.to_owned(),
+            access_url: access.map(str::to_owned),
+            download_url: download.map(str::to_owned),
+            ..Default::default()
+        };
+        let (page, file) = (Some("https://e.jp/"), Some("https://e.jp/a.csv"));
+        let draft = |distributions| DatasetDraft { title: "題".to_owned(), distributions: Some(distributions), ..DatasetDraft::default() };
+        let old = draft(vec![at("地図", page, None), at("表", page, file)]);
+        let content = old.apply(new_id(), new_id(), "kure", None, &minato_catalog::Vocabulary::built_in(), Utc::now());
+        let before = Dataset { id: new_id(), content, revision: 1, created: Utc::now(), updated: Utc::now() };
+        let mut new = draft(vec![at("新しい表", page, file), at("新しい地図", page, None), at("別", Some("https://e.jp/other"), None)]);
+        match_distributions(&mut new, &before);
+        let known = |index: usize| Some(before.content.distributions[index].id);
+        let ids: Vec<Option<Uuid>> = new.distributions.unwrap().iter().map(|distribution| distribution.id).collect();
+        assert_eq!(ids, [known(1), known(0), None]);
+    }
 
     #[test]
     fn small_sources_may_lose_half_and_large_ones_a_share() {

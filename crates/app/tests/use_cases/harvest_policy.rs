@@ -114,8 +114,9 @@ fn a_record_with_a_new_id_stays_the_same_dataset() {
     let before = case.public();
     let title = case.sites.datasets(&case.site.slug).unwrap()[0].title.clone();
     let dataset = case.titled(&title);
+    let new_id = uuid::Uuid::now_v7().to_string();
     case.edit(|datasets| {
-        datasets[0].id = uuid::Uuid::now_v7().to_string();
+        datasets[0].id.clone_from(&new_id);
         datasets[0].name = "another-name".to_owned();
         datasets[0].files.iter_mut().for_each(|file| file.id = uuid::Uuid::now_v7().to_string());
     });
@@ -124,8 +125,25 @@ fn a_record_with_a_new_id_stays_the_same_dataset() {
     assert_eq!(case.public().len(), before.len());
     assert_eq!(case.titled(&title).id, dataset.id);
     assert_eq!(case.decisions(DecisionKind::Moved, DecisionState::Accepted).len(), 1);
+    assert_eq!(case.titled(&title).content.provenance.unwrap().remote_id, new_id);
     let again = case.run_first();
     assert_eq!(again.counts.unchanged, i64::try_from(before.len()).unwrap(), "{again:?}");
+}
+
+#[test]
+fn an_id_that_changes_alone_is_written_down() {
+    let case = Case::new();
+    case.run_first();
+    let title = case.sites.datasets(&case.site.slug).unwrap()[0].title.clone();
+    let before = case.titled(&title);
+    let new_id = uuid::Uuid::now_v7().to_string();
+    case.edit(|datasets| datasets[0].id.clone_from(&new_id));
+    let run = case.run_first();
+    assert_eq!((run.status, run.counts.updated, run.counts.added, run.counts.suspect), (HarvestStatus::Complete, 1, 0, 0), "{run:?}");
+    let after = case.titled(&title);
+    assert_eq!((after.id, after.content.provenance.as_ref().unwrap().remote_id.as_str()), (before.id, new_id.as_str()));
+    assert_eq!(case.run_first().counts.updated, 0);
+    assert_eq!(case.titled(&title).revision, after.revision);
 }
 
 #[test]

@@ -87,6 +87,24 @@ fn every_property_finds_its_field() {
 }
 
 #[test]
+fn formats_are_told_in_many_ways() {
+    for (format, expected) in [
+        ("dct:format \"csv\"", Some("CSV")),
+        ("dct:format [ a dct:IMT ; rdf:value \"text/csv\" ]", Some("CSV")),
+        ("dct:format [ a dct:IMT ; rdf:value \"application/vnd.ms-excel\" ; rdfs:label \"CSV\" ]", Some("CSV")),
+        ("dct:format <https://www.iana.org/assignments/media-types/text/csv>", Some("CSV")),
+        ("dct:format [ a dct:IMT ] ; dcat:mediaType \"text/csv\"", Some("CSV")),
+        ("dct:format [ a dct:IMT ]", None),
+    ] {
+        let record = only(turtle(&format!(
+            "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> . <https://data.example.jp/1> a dcat:Dataset ; dct:title \"題\" ;
+             dcat:distribution [ dcat:accessURL <https://data.example.jp/get> ; {format} ] ."
+        )));
+        assert_eq!(record.draft.distributions.unwrap()[0].format.as_deref(), expected, "{format}");
+    }
+}
+
+#[test]
 fn the_same_document_gives_the_same_record() {
     let body = r#"<https://data.example.jp/ds/1> a dcat:Dataset ; dct:title "題" ; dcat:contactPoint [ vcard:fn "課" ] ; dct:spatial [ rdfs:label "市" ] ."#;
     assert_eq!(only(turtle(body)), only(turtle(body)));
@@ -197,6 +215,20 @@ fn rdf_xml_is_read() {
         Syntax::RdfXml,
     ));
     assert_eq!(record.draft.title, "避難所");
+}
+
+#[test]
+fn documents_that_grow_without_end_are_refused() {
+    let levels: String = (1..10).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
+    let laughs = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY e0 \"lol\">{levels}]><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" \
+         xmlns:dcat=\"http://www.w3.org/ns/dcat#\" xmlns:dct=\"http://purl.org/dc/terms/\"><dcat:Dataset rdf:about=\"https://e.jp/1\"><dct:title>&e9;</dct:title></dcat:Dataset></rdf:RDF>"
+    );
+    let error = parse_catalog(laughs.as_bytes(), Syntax::RdfXml, BASE, &Vocabulary::built_in()).unwrap_err();
+    assert!(error.to_string().contains("entity"), "{error}");
+    let long = format!("<a> <b> \"\"\"{}", "x".repeat(20_000_000));
+    let error = parse_catalog(long.as_bytes(), Syntax::Turtle, BASE, &Vocabulary::built_in()).unwrap_err();
+    assert!(error.to_string().contains("longer than 16 MB"), "{error}");
 }
 
 #[test]

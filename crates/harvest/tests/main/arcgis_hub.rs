@@ -193,6 +193,52 @@ async fn without_a_search_the_feed_is_read_and_records_are_the_same() {
 }
 
 #[tokio::test]
+async fn a_search_that_is_cut_off_is_not_replaced_by_the_feed() {
+    let feed = json!({"dataset": [{"identifier": format!("https://www.arcgis.com/home/item.html?id={}", id(1)), "title": "データ1"}]});
+    let all = features(3);
+    let stub = Stub::start(move |asked| match asked.path.as_str() {
+        ITEMS => {
+            let mut whole = page(asked, &all);
+            whole.body.truncate(whole.body.len() / 2);
+            whole
+        }
+        "/api/feed/dcat-us/1.1.json" => crate::stub::json(&feed),
+        _ => html(),
+    })
+    .await;
+    assert!(harvest(ArcgisHub, &stub, "/").await.failed().contains("not whole JSON"));
+}
+
+#[tokio::test]
+async fn terms_that_are_a_link_to_a_licence_are_that_licence() {
+    let with = |n: usize, terms: &str| {
+        let mut feature = feature(n);
+        feature["properties"]["license"] = json!("custom");
+        feature["properties"]["licenseInfo"] = json!(terms);
+        feature
+    };
+    let stub = hub(vec![
+        with(0, "<a href=\"https://creativecommons.org/licenses/by/4.0/deed.ja\">利用条件</a>"),
+        with(1, "<p><a href='https://www.example.jp/terms' target='_blank'>公共データ利用規約（第1.0版）</a></p>"),
+        with(2, "<a href=\"https://www.example.jp/terms\">市の規約</a>"),
+        with(3, "一部は<a href=\"https://creativecommons.org/licenses/by/4.0/\">CC BY</a>です。"),
+    ])
+    .await;
+    let outcome = harvest(ArcgisHub, &stub, "/").await;
+    let licences: Vec<_> =
+        outcome.records.iter().map(|record| (record.draft.licence.as_deref(), record.draft.licence_text.as_deref())).collect();
+    assert_eq!(
+        licences,
+        [
+            (Some("CC-BY-4.0"), None),
+            (Some("PDL-1.0"), None),
+            (None, Some("[市の規約](https://www.example.jp/terms)")),
+            (None, Some("一部は[CC BY](https://creativecommons.org/licenses/by/4.0/)です。")),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn bad_and_private_records_are_told_apart() {
     let mut all = features(5);
     all[0]["properties"]["access"] = json!("org");

@@ -108,6 +108,21 @@ async fn unchanged_records_have_the_same_hash() {
 }
 
 #[tokio::test]
+async fn what_a_portal_notes_of_its_own_harvests_changes_nothing() {
+    let runs = std::sync::atomic::AtomicUsize::new(0);
+    let stub = portal(move |asked| {
+        let run = runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let mut noted = package(0);
+        noted["extras"] = json!([{"key": "harvest_object_id", "value": format!("object-{run}")}, {"key": "harvest_source_title", "value": "市"}, {"key": "課", "value": "情報課"}]);
+        crate::stub::json(&page(asked, &[noted]))
+    })
+    .await;
+    let (first, second) = (harvest(Ckan, &stub, "/").await, harvest(Ckan, &stub, "/").await);
+    assert_eq!(content_hash(&first.records[0].draft), content_hash(&second.records[0].draft));
+    assert_eq!(first.records[0].draft.extras, BTreeMap::from([("課".to_owned(), "情報課".to_owned())]));
+}
+
+#[tokio::test]
 async fn one_malformed_record_does_not_stop_the_others() {
     let mut all = packages(5);
     all[1]["resources"] = json!("none");

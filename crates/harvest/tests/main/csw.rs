@@ -207,6 +207,43 @@ async fn what_is_refused_is_asked_for_in_another_way() {
     assert_eq!((wms.access_url.as_deref(), wms.format.as_deref()), (Some("https://e.jp/wms"), Some("WMS")));
 }
 
+/// What a service says of itself: the schemas it answers in.
+fn capabilities(schemas: &[&str]) -> Answer {
+    let values: String = schemas.iter().map(|schema| format!("<ows:Value>{schema}</ows:Value>")).collect();
+    ok(
+        "application/xml",
+        format!(
+            "<csw:Capabilities {NAMESPACES} version=\"2.0.2\"><ows:OperationsMetadata><ows:Operation name=\"GetRecords\"><ows:Parameter name=\"outputSchema\">{values}\
+             </ows:Parameter></ows:Operation></ows:OperationsMetadata></csw:Capabilities>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_fault_with_iso_records_is_no_reason_to_take_poorer_ones() {
+    const CSW: &str = "http://www.opengis.net/cat/csw/2.0.2";
+    const GMD: &str = "http://www.isotc211.org/2005/gmd";
+    let service = |fault: Answer, schemas: &'static [&'static str]| {
+        Stub::start(move |asked| match (asked.parameter("request").as_deref(), asked.parameter("outputSchema")) {
+            (Some("GetCapabilities"), _) if schemas.is_empty() => status(404),
+            (Some("GetCapabilities"), _) => capabilities(schemas),
+            (_, Some(schema)) if schema == GMD => fault.clone(),
+            _ => results(1, 0, "<csw:Record><dc:identifier>r1</dc:identifier><dc:title>題</dc:title></csw:Record>"),
+        })
+    };
+    for (fault, words) in [(status(500), "500"), (exception("NoApplicableCode", "database"), "NoApplicableCode")] {
+        let stub = service(fault.clone(), &[CSW, GMD]).await;
+        assert!(harvest(Csw, &stub, "/csw").await.failed().contains(words));
+        for has_none in [&[CSW][..], &[]] {
+            let stub = service(fault.clone(), has_none).await;
+            assert_eq!(harvest(Csw, &stub, "/csw").await.listing, Listing::Complete { total: 1 }, "{has_none:?}");
+        }
+    }
+    // A service that says that it does not give what it offers is believed.
+    let stub = service(exception("InvalidParameterValue", "outputSchema"), &[CSW, GMD]).await;
+    assert_eq!(harvest(Csw, &stub, "/csw").await.listing, Listing::Complete { total: 1 });
+}
+
 #[tokio::test]
 async fn bad_records_are_named_and_the_next_follow() {
     let nameless = iso(2).replace("id-0002", "");

@@ -112,6 +112,18 @@ async fn a_pattern_says_which_links_are_files() {
 }
 
 #[tokio::test]
+async fn cells_cannot_span_more_than_there_is_room_for() {
+    let rows: String = (0..500)
+        .map(|n| format!("<tr><td rowspan=65534 colspan=1000>区分</td><td>x</td><td><a href=\"/f/{n}.csv\">CSV</a></td></tr>"))
+        .collect();
+    let started = std::time::Instant::now();
+    let outcome = read(page(&format!("<table>{rows}</table>"))).await;
+    assert!(matches!(outcome.listing, Listing::Complete { .. }), "{:?}", outcome.listing);
+    assert_eq!(outcome.records.iter().map(|record| record.draft.distributions.as_ref().unwrap().len()).sum::<usize>(), 500);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn a_page_without_files_withdraws_nothing() {
     for (answer, words) in [
         (html(), "links to no files"),

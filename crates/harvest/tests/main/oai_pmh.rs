@@ -169,6 +169,24 @@ async fn richer_formats_are_asked_for_where_there_are_some() {
 }
 
 #[tokio::test]
+async fn a_repository_that_fails_to_say_its_formats_is_not_read_in_another() {
+    let repository = |answer: Answer| {
+        Stub::start(move |asked| match asked.parameter("verb").as_deref() {
+            Some("ListMetadataFormats") => answer.clone(),
+            _ => well_behaved(asked, 2),
+        })
+    };
+    for (fault, words) in [(status(503), "503"), (status(403), "403"), (html(), "web page"), (xml("<OAI-PMH><ListMeta"), "no whole XML")] {
+        let stub = repository(fault).await;
+        assert!(harvest(OaiPmh, &stub, "/oai").await.failed().contains(words), "{words}");
+    }
+    for unknown in [status(404), status(501), self::answer("<error code=\"badVerb\">x</error>")] {
+        let stub = repository(unknown).await;
+        assert_eq!(harvest(OaiPmh, &stub, "/oai").await.listing, Listing::Complete { total: 2 });
+    }
+}
+
+#[tokio::test]
 async fn deleted_records_are_withdrawn_and_count() {
     let deleted =
         "<record><header status=\"deleted\"><identifier>oai:e.jp:9</identifier><datestamp>2024-04-01</datestamp></header></record>";

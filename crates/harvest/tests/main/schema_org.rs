@@ -308,6 +308,29 @@ async fn a_page_that_fails_is_named_and_nothing_is_taken_for_withdrawn() {
 }
 
 #[tokio::test]
+async fn a_site_that_goes_down_is_not_asked_for_every_page() {
+    let asked_of = |fault: Answer| async move {
+        let all: Vec<String> = (1..=100).map(|n| format!("/{n}")).collect();
+        let stub = Stub::start(move |asked| match asked.path.as_str() {
+            "/robots.txt" => status(404),
+            "/s.xml" => sitemap(asked, &all.iter().map(String::as_str).collect::<Vec<_>>()),
+            "/1" => page(&script(&dataset(1))),
+            _ => fault.clone(),
+        })
+        .await;
+        let outcome = harvest(SchemaOrg, &stub, "/s.xml").await;
+        assert_eq!(outcome.records.len(), 1);
+        let different: std::collections::BTreeSet<String> = paths(&stub).into_iter().collect();
+        (outcome.incomplete().to_owned(), different.len())
+    };
+    let (cause, pages) = asked_of(status(503)).await;
+    assert!(cause.contains("503") && pages == 23, "{cause} {pages}");
+    let busy = Answer { headers: vec![("Retry-After", "3600".to_owned())], ..status(429) };
+    let (cause, pages) = asked_of(busy).await;
+    assert!(cause.contains("429") && pages == 4, "{cause} {pages}");
+}
+
+#[tokio::test]
 async fn robots_txt_is_obeyed() {
     let site = |robots: Answer| {
         Stub::start(move |asked| match asked.path.as_str() {

@@ -167,6 +167,18 @@ async fn a_server_that_stops_answering_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_for_fewer_requests_gets_none() {
+    let all = packages(30);
+    let stub = Stub::start(move |asked| match asked.path.as_str() {
+        "/api/package_list" => answer(asked, "package_list", &all),
+        _ => Answer { headers: vec![("Retry-After", "3600".to_owned())], ..status(429) },
+    })
+    .await;
+    assert!(harvest(Shirasagi, &stub, "/").await.failed().contains("429"));
+    assert_eq!(counted(&stub, "package_show"), 1);
+}
+
+#[tokio::test]
 async fn a_record_that_is_listed_twice_or_missing_is_seen() {
     let all = packages(3);
     let stub = Stub::start(move |asked| match asked.path.as_str() {
