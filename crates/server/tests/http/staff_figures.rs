@@ -100,8 +100,11 @@ async fn a_pasted_table_is_tried_imported_closed_and_restated() {
     }
 }
 
-/// A workbook: a title, a blank row, headings, and rows whose months are dates or texts.
-fn workbook(rows: &[(Result<(u16, u8, u8), &str>, Result<f64, &str>, &str)]) -> Vec<u8> {
+/// A month as a date or a text, a number or a text, and an organization.
+type WorkbookRow<'a> = (Result<(u16, u8, u8), &'a str>, Result<f64, &'a str>, &'a str);
+
+/// A workbook: a title, a blank row, headings, and rows.
+fn workbook(rows: &[WorkbookRow<'_>]) -> Vec<u8> {
     let mut workbook = Workbook::new();
     let sheet = workbook.add_worksheet();
     let month = Format::new().set_num_format("yyyy\"年\"m\"月\"");
