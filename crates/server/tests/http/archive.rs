@@ -113,7 +113,7 @@ async fn an_archive_is_one_download_whatever_the_number_of_files() {
     assert_eq!((&top["items"][0]["dataset"]["slug"], &top["items"][0]["downloads"]), (&json!("files"), &json!(5)));
     let organizations = site.get("/api/v1/statistics/downloads/organizations").await.expect(200);
     assert_eq!(organizations["items"][0]["downloads"], 5);
-    for (path, words) in [("/datasets/files/stats", "まとめて（ZIP）"), ("/datasets/files/stats?lang=en", "all files (ZIP)")] {
+    for (path, words) in [("/datasets/files/stats", "まとめて（ZIP）"), ("/datasets/files/stats?lang=en", "All files (ZIP)")] {
         let page = site.get(path).await.text;
         let row = &page[page.find(words).unwrap_or_else(|| panic!("{words} is not in {page}"))..];
         assert!(row.split("</tr>").next().unwrap().contains('4'), "{row}");
