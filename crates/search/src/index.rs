@@ -532,7 +532,7 @@ impl Generation {
         fs::create_dir_all(&path)?;
         let index_settings = IndexSettings {
             docstore_compress_dedicated_thread: false,
-            docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(3) }),
+            docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(9) }),
             docstore_blocksize: STORED_BLOCK,
             ..IndexSettings::default()
         };
