@@ -307,17 +307,32 @@ fn is_json(text: &[u8]) -> bool {
     matches!(rest.trim_ascii_start(), [b'"' | b'{' | b'}', ..])
 }
 
-/// Control characters that no text has. UTF-16 has half its bytes zero and is text all the same.
+/// Control characters that no text has. UTF-16 is looked at by its characters: half of a kanji may be any byte.
 fn is_binary(head: &[u8]) -> bool {
-    let utf16 = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") || {
-        let zeros = |start: usize| head.iter().skip(start).step_by(2).filter(|byte| **byte == 0).count();
-        let (even, odd) = (zeros(0), zeros(1));
-        let half = head.len() / 2;
-        half > 0 && (odd * 20 >= half && odd > even * 3 || even * 20 >= half && even > odd * 3)
+    let zeros = |start: usize| head.iter().skip(start).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
+    let many = |here: usize, there: usize| half > 0 && here * 20 >= half && here > there * 3;
+    let (controls, characters) = if head.starts_with(b"\xFF\xFE") || many(odd, even) {
+        (utf16_controls(head, u16::from_le_bytes), half)
+    } else if head.starts_with(b"\xFE\xFF") || many(even, odd) {
+        (utf16_controls(head, u16::from_be_bytes), half)
+    } else {
+        // ESC is left out: ISO-2022-JP is full of it.
+        (head.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31)).count(), head.len())
     };
-    // ESC is left out: ISO-2022-JP is full of it.
-    let controls = head.iter().filter(|byte| matches!(byte, 1..=8 | 14..=26 | 28..=31) || **byte == 0 && !utf16).count();
-    controls * 50 > head.len()
+    controls * 50 > characters
+}
+
+/// Control characters, and what is no character at all; half a pair at the end of the bytes is none of them.
+fn utf16_controls(head: &[u8], unit: fn([u8; 2]) -> u16) -> usize {
+    let units: Vec<u16> = head.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+    let wrong = char::decode_utf16(units.iter().copied())
+        .filter(|read| match read {
+            Ok(read) => matches!(u32::from(*read), 0..=8 | 14..=26 | 28..=31 | 0xFFFE | 0xFFFF),
+            Err(_) => true,
+        })
+        .count();
+    wrong - usize::from(units.last().is_some_and(|last| (0xD800..0xDC00).contains(last)))
 }
 
 /// Signatures of images, archives and the like. ZIP and OLE are looked at above.
@@ -370,6 +385,12 @@ mod tests {
         agrees("a.csv", csv, "text/csv");
         agrees("A.CSV", b"\x8E\x7B\x90\xDD\x96\xBC,1\r\n", "text/csv");
         agrees("a.csv", &utf16, "text/csv");
+        // Bytes of 民, 公 and 館 would be control characters.
+        let kanji = "\u{feff}コード,名称\r\n034100,中央公民館\r\n".repeat(3);
+        agrees("a.csv", &kanji.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), "text/csv");
+        agrees("a.csv", &kanji.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>(), "text/csv");
+        let plain = kanji.trim_start_matches('\u{feff}');
+        agrees("a.csv", &plain.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), "text/csv");
         agrees("a.csv", b"", "text/csv");
         agrees("a.csv", b"BM,1\nBM,2\n", "text/csv");
         agrees("a.csv", b"[1],2\n", "text/csv");

@@ -121,15 +121,15 @@ pub(crate) async fn download_converted(
     let target = target(&format, options.0.bom)?;
     let Some(file) = &found.distribution.file else { return Err(not_kept(original)) };
     let version = Version { etag: etag(file, target, options.0.bom), modified: Some(file.created) };
-    if version.is_unchanged(request.headers()) {
-        count(&request, &state, &viewer, &found, StatusCode::NOT_MODIFIED, Channel::Converted).await?;
-        return Ok(version.unchanged());
-    }
-    // Converted before it is counted: what cannot be converted is no download, and is told with its own status.
+    // Converted before it is counted: what cannot be converted is no download, whatever the client says it has, and is told with its own status.
     let (source, byte_size) = match converted(&state, &version.etag, file, target, options.0.bom).await? {
         Ok(converted) => converted,
         Err(reason) => return Err(not_converted(&reason, original)),
     };
+    if version.is_unchanged(request.headers()) {
+        count(&request, &state, &viewer, &found, StatusCode::NOT_MODIFIED, Channel::Converted).await?;
+        return Ok(version.unchanged());
+    }
     let content = Content {
         version,
         byte_size,

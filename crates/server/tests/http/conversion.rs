@@ -124,6 +124,11 @@ async fn what_cannot_be_converted_is_told_and_not_counted() {
         for method in ["GET", "HEAD"] {
             assert_eq!(site.ask(method, &path).header("user-agent", CHROME).send().await.status, status, "{method} {path}");
         }
+        // Nor does anybody have it already.
+        for condition in [("if-none-match", "*"), ("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")] {
+            let asked = site.ask("GET", &path).header("user-agent", CHROME).header(condition.0, condition.1);
+            assert_eq!(asked.send().await.status, status, "{condition:?} {path}");
+        }
         let answer = site.ask("GET", &path).header("user-agent", CHROME).send().await;
         answer.refuses(status, "");
         assert_eq!(answer.body["kind"], kind, "{path}");
