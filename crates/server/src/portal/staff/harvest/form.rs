@@ -340,8 +340,22 @@ fn message(lang: Lang, error: &FieldError, label: &str) -> String {
         || label.to_owned(),
         |spelling| format!("{label}{}{}{}", lang.t("の「", " “"), spelling.replace("~1", "/").replace("~0", "~"), lang.t("」", "”")),
     );
-    let said = |text: &str| if error.field.is_empty() { text.to_owned() } else { text.replace(&error.field, &name) };
+    let said = |text: &str| with_label(text, &error.field, &name);
     lang.sentence(&Text::new(said(&error.message.ja), said(&error.message.en)))
+}
+
+/// A message with the label in place of the field. In an address (`GET /api/v1/organizations`) the same letters are no field.
+fn with_label(text: &str, field: &str, label: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(field).filter(|_| !field.is_empty()) {
+        let (before, after) = (&rest[..at], &rest[at + field.len()..]);
+        let alone = !before.ends_with(is_part) && !after.starts_with(is_part);
+        said.push_str(before);
+        said.push_str(if alone { label } else { field });
+        rest = after;
+    }
+    said + rest
 }
 
 fn groups(app: &App, viewer: &Viewer, lang: Lang, values: &Values, errors: &[FieldError]) -> Vec<Group> {
@@ -463,6 +477,9 @@ mod tests {
         assert_eq!(input_of(&error.field), "mapping_licences");
         let text = message(Lang::Ja, &error, "ライセンス");
         assert!(text.contains("ライセンスの「CC/BY」") && !text.contains("/mapping"), "{text}");
+        let error = FieldError::unknown_value("/organization", "nix", "GET /api/v1/organizations");
+        let text = message(Lang::En, &error, "Owner");
+        assert!(text.contains("Owner") && text.contains("/api/v1/organizations"), "{text}");
         assert_eq!((input_of("/notify/email"), input_of("/title")), ("notify_email".to_owned(), "title".to_owned()));
     }
 }
