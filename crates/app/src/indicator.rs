@@ -569,7 +569,8 @@ fn months_between(from: NaiveDate, to: NaiveDate) -> i64 {
 
 pub(crate) fn year_bounds(year: i32) -> Result<(NaiveDate, NaiveDate)> {
     match (NaiveDate::from_ymd_opt(year, 4, 1), NaiveDate::from_ymd_opt(year.saturating_add(1), 3, 31)) {
-        (Some(start), Some(end)) if (1900..=9000).contains(&year) => Ok((start, end)),
+        // The first year that may be asked for is compared with the one before.
+        (Some(start), Some(end)) if (1899..=9000).contains(&year) => Ok((start, end)),
         _ => Err(Error::invalid(FieldError::new(
             "/fiscal_year",
             "out_of_range",
