@@ -233,6 +233,10 @@ impl<'a> Service<'a> {
             Err(error) => return Err(error.into()),
         };
         let document = Document::read(&fetched)?;
+        // A server in trouble says so with 200, too: that is no word on what it offers.
+        if let Some(text) = exception(&document.root) {
+            return Err(Stop::Broken(text));
+        }
         Ok(document.root.all("Value").iter().any(|value| value.own_text() == GMD))
     }
 

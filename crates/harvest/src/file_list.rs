@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::convert::{Record, fold, usable_url};
 use crate::label::{Label, label};
 use crate::listing::{End, Run, Stop};
-use crate::page::{is_cut_off, page_text, words, words_without};
+use crate::page::{heading_words, is_cut_off, page_text, words, words_without};
 use crate::period::{Parted, part};
 use crate::robots::Crawler;
 
@@ -142,7 +142,7 @@ impl Page {
             let name = element.value().name();
             if let Some(level) = heading_level(name) {
                 reader.headings.retain(|(above, _)| *above < level);
-                reader.headings.push((level, words(element)));
+                reader.headings.push((level, heading_words(element)));
             } else if matches!(name, "a" | "area") {
                 match reader.file(element) {
                     Some(file) => {

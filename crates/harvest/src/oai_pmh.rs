@@ -177,6 +177,13 @@ impl<'a> Repository<'a> {
         let offered = match self.client.get(url.as_str(), ACCEPT).await {
             Ok(fetched) => {
                 let document = Document::read(&fetched)?;
+                let does_not_know = document.root.all("error").iter().any(|error| error.attribute("code") == Some("badVerb"));
+                if document.root.all("ListMetadataFormats").is_empty() && !does_not_know {
+                    return Err(Stop::Broken(Text::new(
+                        "配信できる形式（ListMetadataFormats）の答えを読み取れませんでした。時間をおいてもう一度収集してください。",
+                        "the answer to ListMetadataFormats names no formats; harvest again later",
+                    )));
+                }
                 document.root.all("metadataPrefix").iter().map(|prefix| prefix.own_text().to_owned()).collect()
             }
             Err(error) if matches!(error.status(), Some(400 | 404 | 405 | 422 | 501)) => Vec::new(),

@@ -165,35 +165,56 @@ pub(crate) fn is_cut_off(page: &str) -> bool {
     (opens("html") || opens("body")) && !page.contains("</html") && !page.contains("</body")
 }
 
-/// An element's words in reading order, pictures by their alternative text.
+/// Longest text that is read of an element, in bytes: a name, a heading or a remark, not a chapter.
+const WORDS_BYTES_MAX: usize = 2_000;
+
+/// An element's words in reading order, pictures by their alternative text; the beginning of a long text.
 pub(crate) fn words(element: ElementRef<'_>) -> String {
     words_without(element, |_| false)
+}
+
+/// A heading's words. One that is never closed has the rest of the page in it: lists, tables and paragraphs are none of its words.
+pub(crate) fn heading_words(element: ElementRef<'_>) -> String {
+    words_without(element, |inner| matches!(inner.value().name(), "ul" | "ol" | "dl" | "table" | "p" | "div" | "section" | "article"))
 }
 
 /// [`words`] without what lies in elements that `skip` names.
 pub(crate) fn words_without(element: ElementRef<'_>, skip: impl Fn(ElementRef<'_>) -> bool) -> String {
     let mut out = String::new();
+    let mut say = |text: &str| {
+        for c in text.chars() {
+            match c.is_whitespace() {
+                true if out.is_empty() || out.ends_with(' ') => {}
+                true => out.push(' '),
+                false => out.push(c),
+            }
+            if out.len() >= WORDS_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    };
     let mut nodes = vec![*element];
     while let Some(node) = nodes.pop() {
-        match node.value() {
-            Node::Text(text) => out.push_str(text),
+        let goes_on = match node.value() {
+            Node::Text(text) => say(text),
             Node::Element(inner) => {
                 let is_skipped = ElementRef::wrap(node).is_some_and(|inner| inner != element && skip(inner));
                 if is_skipped || matches!(inner.name(), "script" | "style" | "noscript") {
                     continue;
                 }
-                if inner.name() == "img" {
-                    out.push_str(inner.attr("alt").unwrap_or_default());
-                }
-                if BLOCKS.contains(&inner.name()) {
-                    out.push(' ');
-                }
                 nodes.extend(node.children().rev());
+                let picture = if inner.name() == "img" { inner.attr("alt").unwrap_or_default() } else { "" };
+                say(picture) && (!BLOCKS.contains(&inner.name()) || say(" "))
             }
-            _ => {}
+            _ => true,
+        };
+        if !goes_on {
+            break;
         }
     }
-    squeezed(&out)
+    out.truncate(out.trim_end().len());
+    out
 }
 
 /// Single spaces, none at the ends.

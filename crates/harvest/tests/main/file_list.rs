@@ -124,6 +124,21 @@ async fn cells_cannot_span_more_than_there_is_room_for() {
 }
 
 #[tokio::test]
+async fn a_heading_that_is_never_closed_is_its_own_words_and_no_more() {
+    let items: String = (0..3_000).map(|n| format!("<li><a href=\"/f/{n}.csv\">表 {n}</a></li>")).collect();
+    let long = "長".repeat(300_000);
+    let started = std::time::Instant::now();
+    for (heading, name) in [("<h2>一覧".to_owned(), "一覧"), (format!("<h2>{long}</h2>"), "長長長")] {
+        let outcome = read(page(&format!("<h1>オープンデータ</h1>{heading}<ul>{items}</ul>"))).await;
+        let files: Vec<_> = outcome.records.iter().flat_map(|record| record.draft.distributions.iter().flatten()).collect();
+        assert_eq!(files.len(), 3_000);
+        let raw: usize = outcome.records.iter().map(|record| record.raw.len()).sum();
+        assert!(raw < 20_000_000, "{raw} bytes for {name}");
+    }
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn a_page_without_files_withdraws_nothing() {
     for (answer, words) in [
         (html(), "links to no files"),

@@ -306,13 +306,30 @@ async fn an_empty_or_refused_list_is_never_complete() {
     assert!(harvest(OaiPmh, &stub, "/oai").await.failed().contains("web page"));
 }
 
+/// Answered with 200, and all the same no word on what the repository offers: in another format every record would look changed.
+#[tokio::test]
+async fn formats_that_could_not_be_read_are_not_guessed() {
+    for content in ["<error>java.sql.SQLException: no connection</error>", "<error code=\"badArgument\">verb</error>", ""] {
+        let stub = Stub::start(move |asked| match asked.parameter("verb").as_deref() {
+            Some("ListMetadataFormats") => answer(content),
+            _ => answer(&format!("<ListRecords>{}</ListRecords>", record(1))),
+        })
+        .await;
+        assert!(harvest(OaiPmh, &stub, "/oai").await.failed().contains("ListMetadataFormats"), "{content}");
+    }
+}
+
 #[tokio::test]
 async fn other_encodings_are_read_by_declaration_and_bytes() {
     for (declared, encoding) in [("Shift_JIS", encoding_rs::SHIFT_JIS), ("EUC-JP", encoding_rs::EUC_JP), ("UTF-8", encoding_rs::SHIFT_JIS)]
     {
         let body = format!("<?xml version=\"1.0\" encoding=\"{declared}\"?><OAI-PMH><ListRecords>{}</ListRecords></OAI-PMH>", record(1));
         let body = encoding.encode(&body).0.into_owned();
-        let stub = Stub::start(move |_| ok("text/xml", body.clone())).await;
+        let stub = Stub::start(move |asked| match asked.parameter("verb").as_deref() {
+            Some("ListMetadataFormats") => formats(&["oai_dc"]),
+            _ => ok("text/xml", body.clone()),
+        })
+        .await;
         assert_eq!(harvest(OaiPmh, &stub, "/oai").await.records[0].draft.title, "資料1", "{declared}");
     }
 }
